@@ -1,0 +1,116 @@
+"""All problems of a campaign at once; a field whose time has not come is refused, never ignored."""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+
+from workbench.campaigns.model import Campaign, Control, Delivery, Frequency, Schedule
+from workbench.errors import CampaignError, Problem, nearest
+from workbench.settings import Settings
+from workbench.store.catalogue import Catalogue
+
+ID = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+LONGEST_NAME = 256
+LONGEST_VALUE = 4096
+MOST_NAMES = 100
+SMALLEST_CAP = 100
+RESERVED = frozenset({"campaign_id", "campaign_name", "campaign_version", "run_id", "arm"})
+TEMPLATE = re.compile(r"\{\{|\{%|(?<!\S)@\w")
+
+
+def check(campaign: Campaign, settings: Settings, catalogue: Catalogue) -> None:
+    """Refuse a campaign that cannot be sent as its author wrote it.
+
+    Raises:
+        CampaignError: with every problem and its path.
+    """
+    found = [*_identity(campaign), *_not_yet(campaign), *_limits(campaign, settings)]
+    found += _content(campaign, catalogue)
+    if found:
+        raise CampaignError(campaign.id, found)
+
+
+def _identity(campaign: Campaign) -> Iterator[Problem]:
+    if not ID.fullmatch(campaign.id):
+        rule = "lower-case letters, digits and hyphens, at most 60, a letter or digit first"
+        yield Problem(path="id", message=f'"{campaign.id}" is not an id: {rule}')
+    if not campaign.name.strip():
+        yield Problem(path="name", message="is empty")
+
+
+def _not_yet(campaign: Campaign) -> Iterator[Problem]:
+    """Name each field that this version does not act on and that is set all the same."""
+    later = {
+        "kind": (campaign.kind != "past", "live campaigns"),
+        "live": (campaign.live is not None, "live campaigns"),
+        "goal": (campaign.goal is not None, "goals"),
+        "safety_check": (campaign.safety_check is not None, "safety checks"),
+        "cap > per_day": (campaign.cap.per_day is not None, "caps of live campaigns"),
+        "cap > overall": (campaign.cap.overall is not None, "caps of live campaigns"),
+        "content > push_tokens": (campaign.content.push_tokens, "push tokens"),
+        "needs_approval": (campaign.needs_approval, "approval"),
+    }
+    for name in ("system", "without_system", "custom"):
+        later[f"control > {name}"] = (_is_set(campaign.control, Control(), name), "account-wide control groups")
+    for item in fields(Schedule):
+        later[f"schedule > {item.name}"] = (_is_set(campaign.schedule, Schedule(), item.name), "schedules")
+    for item in fields(Delivery):
+        later[f"delivery > {item.name}"] = (_is_set(campaign.delivery, Delivery(), item.name), "send times")
+    for item in fields(Frequency):
+        later[f"frequency > {item.name}"] = (
+            _is_set(campaign.frequency, Frequency(), item.name), "frequency caps",
+        )  # fmt: skip
+    for path, (is_set, what) in later.items():
+        if is_set:
+            message = f"{what} are not in this version of the workbench; take it out to send without it"
+            yield Problem(path=path, message=message)
+
+
+def _is_set(value: object, default: object, name: str) -> bool:
+    return bool(getattr(value, name) != getattr(default, name))
+
+
+def _limits(campaign: Campaign, settings: Settings) -> Iterator[Problem]:
+    share = campaign.control.share
+    if share is not None and not (math.isfinite(share) and 0.02 <= share <= 0.99):
+        yield Problem(
+            path="control > share", message=f"{share:g} is outside 0.02 to 0.99 (leave it out for no control)"
+        )
+    cap = campaign.cap.per_run
+    if cap is not None and (cap < 1 or (cap < SMALLEST_CAP and not settings.campaigns.allow_small_cap)):
+        message = f"{cap} is below {SMALLEST_CAP}; tiny accounts set [campaigns] allow_small_cap = true"
+        yield Problem(path="cap > per_run", message=message)
+
+
+def _content(campaign: Campaign, catalogue: Catalogue) -> Iterator[Problem]:
+    content = campaign.content
+    for name in content.attributes:
+        if name not in catalogue.attributes:
+            hint = nearest(name, catalogue.attributes)
+            yield Problem(path="content > attributes", message=f'unknown attribute "{name}".{hint}')
+        if len(name) > LONGEST_NAME:
+            yield Problem(path="content > attributes", message=f'"{name[:20]}…" is over {LONGEST_NAME} characters')
+    if len(set(content.attributes)) > MOST_NAMES:
+        yield Problem(path="content > attributes", message=f"more than {MOST_NAMES} attributes")
+    if len(content.values) + len(RESERVED) > MOST_NAMES:
+        yield Problem(path="content > values", message=f"more than {MOST_NAMES - len(RESERVED)} values")
+    for key, value in content.values.items():
+        path = f"content > values > {key[:40]}"
+        if not key or len(key) > LONGEST_NAME:
+            yield Problem(path=path, message=f"a key has 1 to {LONGEST_NAME} characters, this one {len(key)}")
+        if key in RESERVED:
+            yield Problem(path=path, message="is set by the workbench itself; choose another key")
+        if isinstance(value, float) and not math.isfinite(value):
+            yield Problem(path=path, message="is not a finite number")
+        if isinstance(value, str):
+            yield from _text_value(path, value)
+
+
+def _text_value(path: str, value: str) -> Iterator[Problem]:
+    if not value:
+        yield Problem(path=path, message="is empty; leave the key out instead")
+    if len(value) > LONGEST_VALUE:
+        yield Problem(path=path, message=f"has {len(value)} characters, at most {LONGEST_VALUE} arrive")
+    if TEMPLATE.search(value):
+        yield Problem(path=path, message="templates are not in this version of the workbench; give a fixed text")

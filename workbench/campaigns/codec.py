@@ -1,0 +1,37 @@
+"""Campaigns as JSON and YAML."""
+
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from workbench.campaigns import model
+from workbench.campaigns.model import Campaign
+from workbench.errors import CampaignError
+from workbench.segments.codec import problems
+
+for _described in (
+    model.Campaign, model.SegmentPin, model.Control, model.Goal, model.Cap, model.SafetyCheck, model.Content,
+    model.Schedule, model.QuietHours, model.Delivery, model.Frequency, model.Live,
+):  # fmt: skip
+    _described.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+
+_ADAPTER: TypeAdapter[Campaign] = TypeAdapter(Campaign)
+
+
+def to_json(campaign: Campaign) -> dict[str, Any]:
+    """Return the campaign as JSON values; what has its default is left out."""
+    body: dict[str, Any] = _ADAPTER.dump_python(campaign, mode="json", exclude_defaults=True)
+    return body
+
+
+def from_json(body: Any) -> Campaign:
+    """Read a campaign.
+
+    Raises:
+        CampaignError: every key or value that does not fit, with its path.
+    """
+    name = str(body.get("id", "?")) if isinstance(body, dict) else "?"
+    try:
+        return _ADAPTER.validate_python(body)
+    except ValidationError as error:
+        raise CampaignError(name, problems(error)) from error

@@ -1,0 +1,103 @@
+"""Saved campaigns: versioned, with their creator; saving pins the segment's version."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from workbench.campaigns import codec
+from workbench.campaigns.check import check
+from workbench.campaigns.model import Campaign, SegmentPin
+from workbench.errors import CampaignError, Problem
+from workbench.segments.library import SegmentLibrary
+from workbench.settings import Settings
+from workbench.store import tables
+from workbench.store.catalogue import Catalogue
+from workbench.store.database import Database
+from workbench.store.versions import Version, Versions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedCampaign:
+    """One version of a saved campaign.
+
+    Attributes:
+        campaign: with its segment pinned.
+        stored: version, digest, when and by whom.
+        created_at: when the first version was saved: the occurrence of a campaign that is sent now.
+    """
+
+    campaign: Campaign
+    stored: Version
+    created_at: datetime
+
+
+class CampaignLibrary:
+    """Saves, lists and finds campaigns."""
+
+    def __init__(self, database: Database, segments: SegmentLibrary, settings: Settings) -> None:
+        """Keep the table, and what a campaign is checked against."""
+        self._versions = Versions(database, tables.campaigns, "campaign")
+        self._segments = segments
+        self._settings = settings
+
+    def save(self, campaign: Campaign, *, catalogue: Catalogue, now: datetime) -> SavedCampaign:
+        """Store a campaign as a new version, unless the newest says the same.
+
+        Raises:
+            CampaignError: with every problem; nothing is saved.
+        """
+        check(campaign, self._settings, catalogue)
+        pin = campaign.segment
+        if self._segments.find(pin.name, pin.version) is None:
+            version = f" version {pin.version}" if pin.version else ""
+            saved = ", ".join(f'"{name}"' for name in self._segments.names()) or "none"
+            message = f'unknown segment "{pin.name}"{version}; saved are: {saved}'
+            raise CampaignError(campaign.id, [Problem(path="segment", message=message)])
+        version = self._segments.get(pin.name, pin.version).version
+        pinned = replace(campaign, segment=SegmentPin(name=pin.name, version=version))
+        return self._saved(self._versions.save(campaign.id, codec.to_json(pinned), now=now))
+
+    def get(self, key: str, version: int | None = None) -> SavedCampaign:
+        """Return a saved campaign, its newest version by default.
+
+        Raises:
+            NotFoundError: no such campaign or version; the message names near ones.
+        """
+        return self._saved(self._versions.get(key, version))
+
+    def newest(self) -> list[SavedCampaign]:
+        """Return the newest version of every campaign that is not archived, by id."""
+        return [self._saved(version) for version in self._versions.newest()]
+
+    def clone(self, key: str, new_id: str, *, catalogue: Catalogue, now: datetime) -> SavedCampaign:
+        """Save a copy under another id: a campaign of its own, with its own control group and runs.
+
+        Raises:
+            CampaignError: the id is taken or malformed.
+            NotFoundError: no such campaign.
+        """
+        original = self.get(key).campaign
+        if self._versions.find(new_id, 1) is not None:
+            raise CampaignError(new_id, [Problem(path="id", message="is taken; ids are never used twice")])
+        copy = replace(original, id=new_id, name=f"{original.name} (copy)")
+        return self.save(copy, catalogue=catalogue, now=now)
+
+    def archive(self, key: str, *, now: datetime) -> None:
+        """Take a campaign out of the lists; its versions and runs stay.
+
+        Raises:
+            NotFoundError: no such campaign.
+        """
+        self._versions.archive(key, now=now)
+
+    def using(self, segment: str) -> "tuple[str, ...]":
+        """Return the ids of the listed campaigns whose audience is ``segment``."""
+        return tuple(
+            saved.campaign.id for saved in self.newest() if saved.campaign.segment.name == segment
+        )
+
+    def _saved(self, version: Version) -> SavedCampaign:
+        return SavedCampaign(
+            campaign=codec.from_json(version.body),
+            stored=version,
+            created_at=self._versions.first_saved(version.id),
+        )

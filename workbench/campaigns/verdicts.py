@@ -1,0 +1,93 @@
+"""One arm and one verdict for every qualified user; the order of the steps is the order of this file.
+
+Every step looks at both arms alike, so that those who would have been sent to (``send``) have a
+like-for-like comparison (``holdout``). Whoever cannot be sent to uses no place of the cap.
+"""
+
+from datetime import datetime
+
+import polars as pl
+
+SEND, HOLDOUT, NOT_SENT = "send", "holdout", "not sent"
+TARGET, CONTROL = "target", "control"
+
+DUPLICATE = "duplicate identity"
+NOT_REACHABLE = "not reachable"
+UNSUBSCRIBED = "unsubscribed"
+NO_CONSENT = "consent missing"
+INVALID = "invalid profile"
+RUN_LIMIT = "campaign limit for the run"
+
+SCHEMA = {
+    "user_code": pl.UInt32, "arm": pl.String, "verdict": pl.String, "reason": pl.String,
+    "send_at": pl.Datetime("us", "UTC"),
+}  # fmt: skip
+
+
+def decide(candidates: pl.DataFrame, *, cap: int | None, send_at: datetime) -> pl.DataFrame:
+    """Give every candidate an arm, a verdict and, when not sent to, the reason.
+
+    Args:
+        candidates: the frame of ``candidates.candidates``.
+        cap: places in this run; None for no limit.
+        send_at: the instant of the send (for the held out: when they would have been sent to).
+
+    Returns:
+        One row a candidate, in the same order, with the columns of ``SCHEMA``.
+    """
+    reason = (
+        pl.when("duplicate").then(pl.lit(DUPLICATE))
+        .when(~pl.col("reachable")).then(pl.lit(NOT_REACHABLE))
+        .when("unsubscribed").then(pl.lit(UNSUBSCRIBED))
+        .when("consent_missing").then(pl.lit(NO_CONSENT))
+        .when(pl.col("lint").is_not_null()).then(pl.lit(f"{INVALID}: ") + pl.col("lint"))
+    )  # fmt: skip
+    arms = candidates.select(
+        "user_code",
+        "cap_key",
+        arm=pl.when("is_control").then(pl.lit(CONTROL)).otherwise(pl.lit(TARGET)),
+        reason=reason,
+    )
+    capped = _over_the_cap(arms, cap)
+    return (
+        arms.with_columns(reason=pl.when(capped).then(pl.lit(RUN_LIMIT)).otherwise("reason"))
+        .with_columns(
+            verdict=pl.when(pl.col("reason").is_not_null()).then(pl.lit(NOT_SENT))
+            .when(pl.col("arm") == CONTROL).then(pl.lit(HOLDOUT))
+            .otherwise(pl.lit(SEND)),
+            send_at=pl.lit(send_at, dtype=pl.Datetime("us", "UTC")),
+        )
+        .select(*SCHEMA)
+    )  # fmt: skip
+
+
+def _over_the_cap(arms: pl.DataFrame, cap: int | None) -> pl.Series:
+    """Mark the target users whom the cap leaves out: those behind the first ``cap`` in hash order."""
+    left_out = pl.Series("capped", [False], dtype=pl.Boolean).new_from_index(0, arms.height)
+    if cap is None:
+        return left_out
+    sendable = (
+        arms.with_row_index("row")
+        .filter((pl.col("arm") == TARGET) & pl.col("reason").is_null())
+        .sort("cap_key", "user_code")
+    )
+    return left_out.scatter(sendable["row"].slice(cap), True)
+
+
+def waterfall(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """Count users by verdict, reason and arm.
+
+    Returns:
+        ``verdict, reason, arm, users``: in the order of the steps; the users add up to the qualified.
+    """
+    order = [DUPLICATE, NOT_REACHABLE, UNSUBSCRIBED, NO_CONSENT, INVALID, RUN_LIMIT]
+    rank = pl.coalesce(
+        *(pl.when(pl.col("reason").str.starts_with(name)).then(pl.lit(n)) for n, name in enumerate(order)),
+        pl.when(pl.col("verdict") == HOLDOUT).then(pl.lit(len(order))),
+        pl.lit(len(order) + 1),
+    )
+    return (
+        verdicts.group_by("verdict", "reason", "arm")
+        .agg(users=pl.len().cast(pl.Int64))
+        .sort(rank, "reason", pl.col("arm") != TARGET)
+    )

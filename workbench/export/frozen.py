@@ -1,0 +1,162 @@
+"""What is written before the first request: the audience and the bytes of every request. Write-once."""
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from workbench.errors import StoreError
+from workbench.export import packing
+from workbench.export.ledger import Request, RequestState
+from workbench.export.payload import Batch
+from workbench.store import engine
+from workbench.store.lake import sync
+
+AUDIENCE, BODIES = "audience.parquet", "requests.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """A finished folder of one run.
+
+    Attributes:
+        folder: relative to the state folder.
+        audience_digest: sha256 of the snapshot file.
+        requests: in order; offsets and lengths point into the bodies file.
+    """
+
+    folder: str
+    audience_digest: str
+    requests: tuple[Request, ...]
+
+
+def freeze(
+    directory: Path,
+    run_id: str,
+    verdicts: pl.DataFrame,
+    batches: Iterable[Batch],
+    connection: engine.Connection,
+    report: Callable[[int], None] = lambda users: None,
+) -> Frozen:
+    """Write the audience and the requests, durable before their folder gets its name.
+
+    The audience has one row a qualified user: ``user_code, user_id, arm, verdict, reason, send_at,
+    request`` (number, null unless sent to) and ``source_request_id``.
+
+    Args:
+        directory: the state folder.
+        run_id: whose folder it becomes.
+        verdicts: the frame of ``verdicts.decide``.
+        batches: one for each user whose verdict is ``send``, ascending by code.
+        connection: knows the ids of the users.
+        report: called with the number of users after each request.
+
+    Raises:
+        StoreError: the disk is full or cannot be written; nothing is left behind.
+    """
+    final = directory / "runs" / run_id / uuid.uuid4().hex
+    with _folder(final) as folder:
+        requests, sends = _write_bodies(folder / BODIES, batches, report)
+        _write_audience(folder / AUDIENCE, verdicts, sends, connection)
+        with (folder / AUDIENCE).open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return Frozen(
+        folder=final.relative_to(directory).as_posix(), audience_digest=digest, requests=requests
+    )
+
+
+def discard(directory: Path, frozen: Frozen) -> None:
+    """Delete a folder that lost the race for its occurrence."""
+    shutil.rmtree(directory / frozen.folder, ignore_errors=True)
+
+
+def read_body(path: Path, request: Request) -> bytes:
+    """Return the bytes of a request.
+
+    Raises:
+        StoreError: the file is gone, or its bytes are not those that were frozen.
+    """
+    try:
+        with path.open("rb") as stream:
+            stream.seek(request.offset)
+            body = stream.read(request.length)
+    except OSError as error:
+        raise StoreError(f"the frozen requests cannot be read: {error.strerror}") from error
+    if hashlib.sha256(body).hexdigest() != request.digest:
+        raise StoreError(
+            f"request {request.number} of {path.parent.parent.name} is not what was frozen; it is not sent"
+        )
+    return body
+
+
+def _write_bodies(
+    path: Path, batches: Iterable[Batch], report: Callable[[int], None]
+) -> tuple[tuple[Request, ...], pl.DataFrame]:
+    requests: list[Request] = []
+    codes: list[np.ndarray] = []
+    ids: list[pl.Series] = []
+    offset = 0
+    with path.open("wb") as stream:
+        for number, group in enumerate(packing.pack(batches), 1):
+            body = packing.body(group)
+            stream.write(body + b"\n")
+            requests.append(
+                Request(
+                    number=number, state=RequestState.RESERVED, offset=offset, length=len(body),
+                    digest=hashlib.sha256(body).hexdigest(), users=len(group),
+                )
+            )  # fmt: skip
+            offset += len(body) + 1
+            codes.append(np.fromiter((batch.user_code for batch in group), dtype=np.uint32, count=len(group)))
+            ids.append(pl.Series([batch.source_request_id for batch in group], dtype=pl.String))
+            report(len(group))
+    sync(path)
+    numbers = np.repeat(
+        np.arange(1, len(requests) + 1, dtype=np.uint32), [request.users for request in requests]
+    )
+    return tuple(requests), pl.DataFrame(
+        {
+            "user_code": np.concatenate(codes) if codes else np.array([], dtype=np.uint32),
+            "request": numbers,
+            "source_request_id": pl.concat(ids) if ids else pl.Series([], dtype=pl.String),
+        },
+        schema={"user_code": pl.UInt32, "request": pl.UInt32, "source_request_id": pl.String},
+    )
+
+
+def _write_audience(
+    path: Path, verdicts: pl.DataFrame, sends: pl.DataFrame, connection: engine.Connection
+) -> None:
+    connection.register("verdicts", verdicts)
+    connection.register("sends", sends)
+    engine.execute(
+        connection,
+        "COPY (SELECT v.user_code, u.user_id, v.arm, v.verdict, v.reason, v.send_at, s.request, "
+        "s.source_request_id FROM verdicts v JOIN users u USING (user_code) "
+        f"LEFT JOIN sends s USING (user_code) ORDER BY v.user_code) TO {engine.literal(str(path))} "
+        "(FORMAT parquet, COMPRESSION zstd)",
+    )
+    connection.unregister("verdicts")
+    connection.unregister("sends")
+    sync(path)
+
+
+@contextmanager
+def _folder(final: Path) -> Iterator[Path]:
+    temporary = final.with_suffix(".tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        os.replace(temporary, final)
+        sync(final)
+    except OSError as error:
+        raise StoreError(f"the run's files cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,237 @@
+"""The durable record: runs and their requests. No HTTP and no scan happens inside a transaction."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+
+from workbench.errors import BusyError, NotFoundError, StoreError, nearest
+from workbench.store import tables
+from workbench.store.database import Database
+
+
+class RunState(StrEnum):
+    """Where a run stands; ``interrupted`` can be resumed."""
+
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    COMPLETED = "completed"
+
+
+class RequestState(StrEnum):
+    """Where a request stands. ``sent`` is being sent, or was when the process died."""
+
+    RESERVED = "reserved"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+UNFINISHED = (RequestState.RESERVED, RequestState.SENT, RequestState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of one occurrence.
+
+    Attributes:
+        verdicts: rows of ``verdict, reason, arm, users`` that add up to ``qualified``.
+        audience_path: the write-once snapshot, relative to the state folder.
+        bodies_path: the frozen requests, one a line.
+    """
+
+    run_id: str
+    campaign_id: str
+    campaign_version: int
+    occurrence: datetime
+    as_of: datetime
+    lake_version: int
+    environment: str
+    state: RunState
+    audience_path: str
+    audience_digest: str
+    bodies_path: str
+    qualified: int
+    verdicts: Sequence[Mapping[str, Any]]
+    created_at: datetime
+    created_by: str
+    finished_at: datetime | None = None
+    note: str | None = None
+
+    @property
+    def to_send(self) -> int:
+        """How many users this run reserved places for."""
+        return sum(row["users"] for row in self.verdicts if row["verdict"] == "send")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One frozen request: where its bytes lie, and what became of it."""
+
+    number: int
+    state: RequestState
+    offset: int
+    length: int
+    digest: str
+    users: int
+    attempts: int = 0
+    answer: str | None = None
+
+
+class Ledger:
+    """Reads and writes runs and requests."""
+
+    def __init__(self, database: Database, directory: Path) -> None:
+        """Keep the database and the folder of run locks."""
+        self._database = database
+        self._directory = directory
+
+    def find(self, campaign_id: str, occurrence: datetime) -> Run | None:
+        """Return the run of an occurrence, or None."""
+        query = sa.select(tables.runs).where(
+            tables.runs.c.campaign_id == campaign_id, tables.runs.c.occurrence == occurrence
+        )
+        with self._database.reading() as sql:
+            row = sql.execute(query).one_or_none()
+        return None if row is None else _run(row)
+
+    def get(self, run_id: str) -> Run:
+        """Return a run.
+
+        Raises:
+            NotFoundError: no such run; the message names near ones.
+        """
+        with self._database.reading() as sql:
+            row = sql.execute(sa.select(tables.runs).where(tables.runs.c.run_id == run_id)).one_or_none()
+            if row is None:
+                known = sql.scalars(sa.select(tables.runs.c.run_id)).all()
+                raise NotFoundError(f'unknown run "{run_id}".{nearest(run_id, known)}')
+        return _run(row)
+
+    def newest(self, limit: int = 50) -> list[Run]:
+        """Return the newest runs first."""
+        query = sa.select(tables.runs).order_by(tables.runs.c.created_at.desc()).limit(limit)
+        with self._database.reading() as sql:
+            return [_run(row) for row in sql.execute(query)]
+
+    def reserve(self, run: Run, requests: Sequence[Request]) -> bool:
+        """Take the occurrence and all its requests in one transaction.
+
+        Returns:
+            False when another process took the occurrence first; nothing was written then.
+        """
+        values = {name: getattr(run, name) for name in tables.runs.columns.keys()}  # noqa: SIM118
+        try:
+            with self._database.transaction() as sql:
+                sql.execute(tables.runs.insert().values(**values))
+                if requests:
+                    sql.execute(
+                        tables.requests.insert(),
+                        [
+                            {
+                                "run_id": run.run_id, "number": request.number, "state": request.state,
+                                "offset": request.offset, "length": request.length, "digest": request.digest,
+                                "users": request.users, "attempts": 0,
+                            }
+                            for request in requests
+                        ],
+                    )  # fmt: skip
+        except sa.exc.IntegrityError:
+            if self.find(run.campaign_id, run.occurrence) is None:
+                raise
+            return False
+        return True
+
+    def requests(self, run_id: str, states: Sequence[RequestState] | None = None) -> list[Request]:
+        """Return a run's requests by number, only those in ``states`` where given."""
+        table = tables.requests
+        query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.number)
+        if states is not None:
+            query = query.where(table.c.state.in_(states))
+        with self._database.reading() as sql:
+            return [
+                Request(
+                    number=row.number, state=RequestState(row.state), offset=row.offset, length=row.length,
+                    digest=row.digest, users=row.users, attempts=row.attempts, answer=row.answer,
+                )
+                for row in sql.execute(query)
+            ]  # fmt: skip
+
+    def mark(
+        self, run_id: str, number: int, state: RequestState, *, answer: str | None = None, now: datetime
+    ) -> None:
+        """Record where a request stands; ``sent`` before the call, the outcome after it."""
+        table = tables.requests
+        values: dict[str, Any] = {"state": state, "answer": answer}
+        if state is RequestState.SENT:
+            values = {"state": state, "attempts": table.c.attempts + 1}
+        elif state is not RequestState.RESERVED:
+            values["answered_at"] = now
+        with self._database.transaction() as sql:
+            sql.execute(
+                table.update().where(table.c.run_id == run_id, table.c.number == number).values(values)
+            )
+
+    def set_state(self, run_id: str, state: RunState, *, now: datetime, note: str | None = None) -> None:
+        """Record where a run stands."""
+        finished = now if state is RunState.COMPLETED else None
+        with self._database.transaction() as sql:
+            sql.execute(
+                tables.runs.update()
+                .where(tables.runs.c.run_id == run_id)
+                .values(state=state, note=note, finished_at=finished)
+            )
+
+    def totals(self, run_id: str) -> dict[RequestState, int]:
+        """Return how many users stand in each request state."""
+        table = tables.requests
+        query = (
+            sa.select(table.c.state, sa.func.sum(table.c.users))
+            .where(table.c.run_id == run_id)
+            .group_by(table.c.state)
+        )
+        with self._database.reading() as sql:
+            found = {RequestState(state): int(users) for state, users in sql.execute(query)}
+        return {state: found.get(state, 0) for state in RequestState}
+
+    @contextmanager
+    def hold(self, run_id: str) -> Iterator[None]:
+        """Be the only process that sends a run; the hold ends with the process.
+
+        Raises:
+            BusyError: another process holds it.
+        """
+        busy = BusyError(f'run "{run_id}" is being sent by another process; its progress: workbench runs show')
+        if not self._database.is_sqlite:
+            key = int.from_bytes(hashlib.sha256(run_id.encode()).digest()[:8], signed=True)
+            connection = self._database.advisory_lock(key)
+            if connection is None:
+                raise busy
+            try:
+                yield
+            finally:
+                connection.invalidate()
+                connection.close()
+            return
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self._directory / f"{run_id}.lock", timeout=0)
+            with lock:
+                yield
+        except Timeout as error:
+            raise busy from error
+        except OSError as error:
+            raise StoreError(f"the run's lock cannot be written: {error.strerror}") from error
+
+
+def _run(row: "sa.Row[tuple[object, ...]]") -> Run:
+    values = dict(row._mapping)
+    return Run(**{**values, "state": RunState(values["state"])})

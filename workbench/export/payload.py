@@ -1,0 +1,154 @@
+"""One user's batch: fixed event name, identities, chosen attributes, and ids that never change.
+
+``source_request_id`` is a uuid5 of run and user: the same on every retry and after a restart, another
+one in the next run. mParticle drops what it has seen under it.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from workbench.campaigns.candidates import identities_sql
+from workbench.campaigns.library import SavedCampaign
+from workbench.campaigns.verdicts import TARGET
+from workbench.store import engine
+from workbench.store.catalogue import Catalogue
+from workbench.store.lake import profiles_at
+
+NAMESPACE = uuid.UUID("8f0c6a52-6f9e-5d0e-9a57-3c9b1f0f2d11")
+ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One user's encoded batch."""
+
+    user_code: int
+    source_request_id: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What is the same for every user of a run."""
+
+    run_id: str
+    campaign: SavedCampaign
+    environment: str
+    event_name: str
+    send_at: datetime
+
+    def attributes(self) -> dict[str, Any]:
+        """The attributes of the event: which campaign, which run, and the campaign's own values."""
+        campaign = self.campaign.campaign
+        return {
+            "campaign_id": campaign.id,
+            "campaign_name": campaign.name,
+            "campaign_version": self.campaign.stored.version,
+            "run_id": self.run_id,
+            "arm": TARGET,
+            **campaign.content.values,
+        }
+
+
+def request_id(run_id: str, user_id: str) -> str:
+    """Return the ``source_request_id`` of one user in one run."""
+    return str(uuid.uuid5(NAMESPACE, f"request/{run_id}/{user_id}"))
+
+
+def message_id(run_id: str, user_id: str) -> str:
+    """Return the ``source_message_id`` of one user's event in one run."""
+    return str(uuid.uuid5(NAMESPACE, f"message/{run_id}/{user_id}"))
+
+
+def batches(
+    connection: engine.Connection,
+    recipients: pl.DataFrame,
+    envelope: Envelope,
+    *,
+    as_of: datetime,
+    catalogue: Catalogue,
+    identities: Mapping[str, str],
+) -> Iterator[Batch]:
+    """Encode the batch of every recipient, in the order of ``user_code``, in bounded memory.
+
+    Args:
+        connection: with the views of the run's lake version.
+        recipients: ``user_code``.
+        envelope: what all batches share.
+        as_of: the instant at which profiles are read.
+        catalogue: of the same lake version.
+        identities: mParticle identity to profile attribute.
+    """
+    known = identities_sql(identities, catalogue)
+    chosen = [catalogue.attributes[name] for name in envelope.campaign.campaign.content.attributes]
+    columns = [f"{sql} AS i{n}" for n, sql in enumerate(known.values())]
+    columns += [
+        f"{'u.user_id' if item.column == 'user_id' else 'p.' + engine.quote(item.column)} AS a{n}"
+        for n, item in enumerate(chosen)
+    ]
+    sql = (
+        f"WITH p AS ({profiles_at()}) SELECT r.user_code, u.user_id, {', '.join(columns)} "
+        "FROM recipients r JOIN users u USING (user_code) JOIN p USING (user_code) ORDER BY r.user_code"
+    )
+    connection.register("recipients", recipients)
+    shared = envelope.attributes()
+    for rows in engine.batches(connection, sql, {"as_of": as_of}, ROWS):
+        for row in rows:
+            yield _batch(
+                envelope,
+                shared,
+                row["user_code"],
+                row["user_id"],
+                {name: row[f"i{n}"] for n, name in enumerate(known)},
+                {item.name: row[f"a{n}"] for n, item in enumerate(chosen)},
+            )
+    connection.unregister("recipients")
+
+
+def _batch(
+    envelope: Envelope,
+    shared: Mapping[str, Any],
+    user_code: int,
+    user_id: str,
+    identities: Mapping[str, str | None],
+    attributes: Mapping[str, Any],
+) -> Batch:
+    source_request_id = request_id(envelope.run_id, user_id)
+    body: dict[str, Any] = {
+        "environment": envelope.environment,
+        "source_request_id": source_request_id,
+        "user_identities": {name: value for name, value in identities.items() if value is not None},
+    }
+    present = {name: _value(value) for name, value in attributes.items() if value is not None}
+    if present:
+        body["user_attributes"] = present
+    body["events"] = [
+        {
+            "event_type": "custom_event",
+            "data": {
+                "event_name": envelope.event_name,
+                "custom_event_type": "other",
+                "timestamp_unixtime_ms": int(envelope.send_at.timestamp() * 1000),
+                "source_message_id": message_id(envelope.run_id, user_id),
+                "custom_attributes": dict(shared),
+            },
+        }
+    ]
+    encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return Batch(user_code=user_code, source_request_id=source_request_id, body=encoded)
+
+
+def _value(value: Any) -> Any:
+    match value:
+        case float() if value.is_integer() and abs(value) < 2**53:
+            return int(value)
+        case datetime() | date():
+            return value.isoformat()
+        case _:
+            return value

@@ -1,0 +1,313 @@
+"""The path: plan a run without a side effect, then execute it once.
+
+    qualify - safety - control - identity - reachable, consent - lint - cap   (plan)
+    freeze - reserve - send - mark                                            (execute)
+
+Notebooks, the command line and papermill call these functions; there is no second way to send.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from workbench.campaigns import control, verdicts
+from workbench.campaigns.candidates import candidates
+from workbench.campaigns.library import SavedCampaign
+from workbench.errors import InputError, Problem, ProblemsError, nearest
+from workbench.export import frozen, linter, payload
+from workbench.export.client import Client
+from workbench.export.ledger import Ledger, RequestState, Run, RunState
+from workbench.export.publish import publish
+from workbench.segments import qualify
+from workbench.segments.sentence import sentence
+from workbench.settings import Credentials, actor
+from workbench.store.lake import LakeVersion, utc_now
+from workbench.workspace import Workspace
+
+Report = Callable[[str, int, int], None]
+
+
+def _silent(label: str, done: int, total: int) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that a run would do, before it does anything.
+
+    Attributes:
+        verdicts: one row a qualified user, see ``campaigns.verdicts.decide``.
+        audience: the segment as a sentence.
+        already: the run that this occurrence has had; executing the plan then only finishes it.
+    """
+
+    run_id: str
+    campaign: SavedCampaign
+    audience: str
+    occurrence: datetime
+    as_of: datetime
+    send_at: datetime
+    lake_version: int
+    reconstructed: bool
+    environment: str
+    verdicts: pl.DataFrame
+    already: Run | None
+
+    @property
+    def qualified(self) -> int:
+        """How many users are in the segment, the held out included."""
+        return self.verdicts.height
+
+    @property
+    def to_send(self) -> int:
+        """How many users would be sent to."""
+        return int((self.verdicts["verdict"] == verdicts.SEND).sum())
+
+    @property
+    def waterfall(self) -> pl.DataFrame:
+        """``verdict, reason, arm, users``; the users add up to ``qualified``."""
+        return verdicts.waterfall(self.verdicts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a run has done.
+
+    Attributes:
+        run: as the ledger holds it.
+        sent_now: users accepted in this call; 0 when the run was complete before.
+        users: how many users stand in each request state.
+    """
+
+    run: Run
+    sent_now: int
+    users: Mapping[RequestState, int]
+
+    @property
+    def waterfall(self) -> pl.DataFrame:
+        """``verdict, reason, arm, users`` as they were decided; the users add up to ``run.qualified``."""
+        schema = {"verdict": pl.String, "reason": pl.String, "arm": pl.String, "users": pl.Int64}
+        return pl.DataFrame(list(self.run.verdicts), schema=schema)
+
+
+def run_id(campaign_id: str, occurrence: datetime) -> str:
+    """Return the id of an occurrence's run.
+
+    >>> run_id("lapsed", datetime(2026, 6, 30, 18, tzinfo=UTC))
+    'lapsed-20260630T180000Z'
+    """
+    return f"{campaign_id}-{occurrence.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def plan(
+    workspace: Workspace,
+    campaign_id: str,
+    *,
+    occurrence: datetime | None = None,
+    as_of: datetime | None = None,
+    now: datetime | None = None,
+    report: Report = _silent,
+) -> Plan:
+    """Decide who would be sent to, without a side effect.
+
+    Args:
+        workspace: the account.
+        campaign_id: of a saved campaign.
+        occurrence: which scheduled instant; a campaign that is sent now has one, its creation.
+        as_of: the instant of the question; by default ``now``.
+        now: the instant of the send; by default the clock's.
+        report: told the name of each step.
+
+    Raises:
+        NotFoundError: no such campaign.
+        CampaignError: the campaign no longer fits the settings or the data.
+        SegmentError: its segment no longer fits the data.
+        StoreError: lake or database cannot be read.
+    """
+    now = _aware(now or utc_now(), "now")
+    as_of = _aware(as_of or now, "as_of")
+    saved = workspace.campaigns.get(campaign_id)
+    occurrence = _aware(occurrence or saved.created_at, "occurrence").replace(microsecond=0)
+    if as_of > now:
+        raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M %Z} lies in the future: nothing is recorded by then")
+    settings = workspace.settings
+    version = workspace.lake.at()
+    connection = version.connect()
+    this_run = run_id(campaign_id, occurrence)
+    report("qualify", 0, 3)
+    segment = workspace.segments.get(saved.campaign.segment.name, saved.campaign.segment.version).segment
+    query = qualify.compiled(
+        segment, as_of, version=version, zone=workspace.zone, resolver=workspace.segments
+    )
+    users = qualify.qualified(query, connection)
+    report("verdicts", 1, 3)
+    _check_columns(workspace, version)
+    found = candidates(
+        connection,
+        users,
+        as_of=as_of,
+        catalogue=version.catalogue,
+        identities=settings.identities,
+        consent=settings.consent,
+        control_salt=control.control_salt(settings.account.salt, campaign_id),
+        control_share=saved.campaign.control.share,
+        cap_salt=control.cap_salt(settings.account.salt, this_run),
+        lint=linter.lint_sql(saved.campaign.content.attributes, version.catalogue),
+    )
+    report("cap", 2, 3)
+    decided = verdicts.decide(found, cap=saved.campaign.cap.per_run, send_at=now)
+    connection.close()
+    report("cap", 3, 3)
+    return Plan(
+        run_id=this_run,
+        campaign=saved,
+        audience=sentence(segment.condition),
+        occurrence=occurrence,
+        as_of=as_of,
+        send_at=now,
+        lake_version=version.version,
+        reconstructed=version.reconstructed,
+        environment=settings.mparticle.environment,
+        verdicts=decided,
+        already=workspace.ledger.find(campaign_id, occurrence),
+    )
+
+
+def execute(
+    workspace: Workspace, planned: Plan, *, client: Client | None = None, report: Report = _silent
+) -> Receipt:
+    """Freeze, reserve and send a plan; an occurrence that has a run is only finished, never sent twice.
+
+    Args:
+        workspace: the account that the plan was made in.
+        planned: by ``plan``.
+        client: the outside call; by default mParticle with the configured credentials.
+        report: told the step, the users done and their total.
+
+    Raises:
+        CredentialsError: no key, or the receiver refused it; what was not sent can be resumed.
+        DestinationError: the receiver cannot be reached; the run can be resumed.
+        BusyError: another process is sending this run.
+        StoreError: disk full or database unreachable; without a reserved run nothing was sent.
+    """
+    run = workspace.ledger.find(planned.campaign.campaign.id, planned.occurrence)
+    if run is None:
+        client = client or connect(workspace)
+        run = _reserve(workspace, planned, report)
+    return _send(workspace, run, client, report)
+
+
+def resume(
+    workspace: Workspace, run: str, *, client: Client | None = None, report: Report = _silent
+) -> Receipt:
+    """Send exactly what a run has not sent yet, with the same bytes and ids.
+
+    Raises:
+        NotFoundError: no such run.
+        CredentialsError, DestinationError, BusyError, StoreError: as ``execute``.
+    """
+    return _send(workspace, workspace.ledger.get(run), client, report)
+
+
+def connect(workspace: Workspace) -> Client:
+    """Return the client for the configured receiver.
+
+    Raises:
+        CredentialsError: no key is configured.
+    """
+    settings = workspace.settings
+    return Client(
+        settings.mparticle_url, Credentials.load(settings.account.name), settings.mparticle
+    )
+
+
+def _reserve(workspace: Workspace, planned: Plan, report: Report) -> Run:
+    """Write the files, then take the occurrence; whoever comes second uses the first one's run."""
+    settings, directory = workspace.settings, workspace.settings.directory
+    version = workspace.lake.at(planned.lake_version)
+    connection = version.connect()
+    total, done = planned.to_send, 0
+
+    def advance(users: int) -> None:
+        nonlocal done
+        done += users
+        report("freeze", done, total)
+
+    envelope = payload.Envelope(
+        run_id=planned.run_id,
+        campaign=planned.campaign,
+        environment=planned.environment,
+        event_name=settings.mparticle.event_name,
+        send_at=planned.send_at,
+    )
+    recipients = planned.verdicts.filter(pl.col("verdict") == verdicts.SEND).select("user_code")
+    batches = payload.batches(
+        connection,
+        recipients,
+        envelope,
+        as_of=planned.as_of,
+        catalogue=version.catalogue,
+        identities=settings.identities,
+    )
+    written = frozen.freeze(directory, planned.run_id, planned.verdicts, batches, connection, advance)
+    run = Run(
+        run_id=planned.run_id,
+        campaign_id=planned.campaign.campaign.id,
+        campaign_version=planned.campaign.stored.version,
+        occurrence=planned.occurrence,
+        as_of=planned.as_of,
+        lake_version=planned.lake_version,
+        environment=planned.environment,
+        state=RunState.RUNNING,
+        audience_path=f"{written.folder}/{frozen.AUDIENCE}",
+        audience_digest=written.audience_digest,
+        bodies_path=f"{written.folder}/{frozen.BODIES}",
+        qualified=planned.qualified,
+        verdicts=planned.waterfall.to_dicts(),
+        created_at=planned.send_at,
+        created_by=actor(),
+    )
+    if workspace.ledger.reserve(run, written.requests):
+        return run
+    frozen.discard(directory, written)
+    return workspace.ledger.get(planned.run_id)
+
+
+def _send(workspace: Workspace, run: Run, client: Client | None, report: Report) -> Receipt:
+    ledger: Ledger = workspace.ledger
+    sent_now = 0
+    if run.state is not RunState.COMPLETED:
+        with ledger.hold(run.run_id):
+            with client or connect(workspace) as open_client:
+                sent_now = publish(
+                    run,
+                    ledger=ledger,
+                    client=open_client,
+                    directory=workspace.settings.directory,
+                    clock=utc_now,
+                    report=lambda done, total: report("send", done, total),
+                )
+    return Receipt(run=ledger.get(run.run_id), sent_now=sent_now, users=ledger.totals(run.run_id))
+
+
+def _aware(instant: datetime, name: str) -> datetime:
+    if instant.tzinfo is None:
+        raise InputError(f"{name} {instant:%Y-%m-%d %H:%M} has no time zone")
+    return instant.astimezone(UTC)
+
+
+def _check_columns(workspace: Workspace, version: LakeVersion) -> None:
+    """Refuse settings that name attributes which the profiles do not have."""
+    settings, known = workspace.settings, version.catalogue.attributes
+    named = [(f"[identities] {name}", attribute) for name, attribute in settings.identities.items()]
+    named += [("[consent] required", name) for name in settings.consent.required]
+    named += [("[consent] unsubscribed", name) for name in [settings.consent.unsubscribed] if name]
+    problems = [
+        Problem(path=path, message=f'the profiles have no attribute "{name}".{nearest(name, known)}')
+        for path, name in named
+        if name not in known
+    ]
+    if problems:
+        raise ProblemsError("workbench.toml", problems)

@@ -1,0 +1,168 @@
+"""One SQL database for decisions: SQLite in the state folder by default, PostgreSQL by URL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from workbench.errors import StoreError
+
+BUSY_SECONDS = 30
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """Short transactions on one URL; every failure of the driver becomes a ``StoreError``."""
+
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        """Prepare an engine; nothing is opened until the first transaction."""
+        self.read_only = read_only
+        try:
+            self.url = sa.make_url(url)
+            self._engine = _engine(self.url, read_only=read_only)
+        except (SQLAlchemyError, ImportError) as error:
+            raise StoreError(f"the ledger's URL cannot be used: {type(error).__name__}") from error
+
+    def __repr__(self) -> str:
+        """Show no password."""
+        return f"Database({self.url.render_as_string(hide_password=True)!r})"
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded database of one machine."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """One short write transaction; SQLite takes its write lock at once (BEGIN IMMEDIATE).
+
+        Raises:
+            StoreError: the database is unreachable, locked, full or read-only.
+        """
+        with self._errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """One read transaction; it takes no write lock and blocks nobody.
+
+        Raises:
+            StoreError: the database is unreachable.
+        """
+        with self._errors(), self._engine.connect().execution_options(reading=True) as connection:
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the tables to this version of the workbench.
+
+        Raises:
+            StoreError: unreachable, or written by a newer workbench.
+        """
+        if self.is_sqlite and self.url.database:
+            try:
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"the state folder cannot be made: {error.strerror}") from error
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        head = ScriptDirectory.from_config(config).get_current_head()
+        with self._errors(), self._engine.begin() as connection:
+            if self._revision(connection) == head:
+                return
+            if not self.is_sqlite:
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7209311)"))
+                if self._revision(connection) == head:
+                    return
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def check(self) -> None:
+        """Refuse a database that this version cannot read.
+
+        Raises:
+            StoreError: unreachable, empty, or of another version.
+        """
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        head = ScriptDirectory.from_config(config).get_current_head()
+        with self._errors(), self._engine.begin() as connection:
+            found = self._revision(connection)
+        if found != head:
+            raise StoreError(
+                f"the ledger is at version {found or 'none'}, this workbench needs {head}; "
+                "run `workbench check` once with write access to bring it up to date"
+            )
+
+    def advisory_lock(self, key: int) -> sa.Connection | None:
+        """Take PostgreSQL's session lock ``key``; the lock ends with the returned connection."""
+        with self._errors():
+            connection = self._engine.connect()
+            taken = connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
+            connection.commit()
+            if not taken:
+                connection.close()
+                return None
+            return connection
+
+    @staticmethod
+    def _revision(connection: sa.Connection) -> str | None:
+        return MigrationContext.configure(connection).get_current_revision()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.IntegrityError:
+            raise
+        except DBAPIError as error:
+            raise StoreError(f"the ledger ({self._place()}) failed: {_reason(error)}") from error
+        except SQLAlchemyError as error:
+            raise StoreError(f"the ledger ({self._place()}) failed: {type(error).__name__}") from error
+        except Exception as error:
+            if type(error).__module__.startswith("alembic"):
+                raise StoreError(f"the ledger was written by a newer workbench: {error}") from error
+            raise
+
+    def _place(self) -> str:
+        if self.is_sqlite:
+            return Path(self.url.database or ":memory:").name
+        return f"{self.url.get_backend_name()} at {self.url.host}"
+
+
+def _engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        options = "-c default_transaction_read_only=on" if read_only else ""
+        return sa.create_engine(
+            url, pool_pre_ping=True, connect_args={"connect_timeout": 10, "options": options}
+        )
+    if read_only:
+        url = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: object, _record: object) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        if not read_only:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        reading = read_only or connection.get_execution_options().get("reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _reason(error: DBAPIError) -> str:
+    text = str(error.orig).strip().splitlines()
+    return text[0] if text else type(error.orig).__name__

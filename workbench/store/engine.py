@@ -1,0 +1,90 @@
+"""The one door to DuckDB: connections that are configured alike, and errors in the workbench's words."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from workbench.errors import StoreError
+
+Connection = duckdb.DuckDBPyConnection
+BinderError = duckdb.BinderException
+Parameters = Mapping[str, Any]
+
+
+def connect(*, temporary: Path | None = None, memory: str | None = None) -> Connection:
+    """Open an in-memory DuckDB in UTC that loads no extension and spills into ``temporary``."""
+    connection = duckdb.connect(
+        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    if temporary is not None:
+        connection.execute(f"SET temp_directory = {literal(str(temporary))}")
+    if memory is not None:
+        connection.execute(f"SET memory_limit = {literal(memory)}")
+    return connection
+
+
+def frame(connection: Connection, sql: str, parameters: Parameters | None = None) -> pl.DataFrame:
+    """Run a query and return its rows as a Polars frame.
+
+    Raises:
+        StoreError: a lake file is missing or damaged, or memory and disk are exhausted.
+    """
+    with errors():
+        return connection.sql(sql, params=dict(parameters or {})).pl()
+
+
+def rows(connection: Connection, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+    """Run a query and return its rows as tuples; for few rows only."""
+    with errors():
+        return connection.sql(sql, params=dict(parameters or {})).fetchall()
+
+
+def batches(
+    connection: Connection, sql: str, parameters: Parameters | None = None, size: int = 10_000
+) -> Iterator[list[dict[str, Any]]]:
+    """Stream a query's rows as lists of ``size`` dicts in bounded memory."""
+    with errors():
+        reader = connection.sql(sql, params=dict(parameters or {})).to_arrow_reader(size)
+        for batch in reader:
+            yield batch.to_pylist()
+
+
+def execute(connection: Connection, sql: str, parameters: Parameters | None = None) -> None:
+    """Run a statement for its effect (COPY, CREATE)."""
+    with errors():
+        connection.execute(sql, dict(parameters or {})).fetchall()
+
+
+@contextmanager
+def errors() -> Iterator[None]:
+    """Translate what DuckDB raises when a file or the disk fails."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise StoreError(f"the lake cannot be read or written: {_first_line(error)}") from error
+    except duckdb.OutOfMemoryException as error:
+        raise StoreError(f"memory and spill space are exhausted: {_first_line(error)}") from error
+    except duckdb.InvalidInputException as error:
+        if "parquet" in str(error).lower() or "magic bytes" in str(error):
+            raise StoreError(f"a lake file is damaged: {_first_line(error)}") from error
+        raise
+
+
+def quote(identifier: str) -> str:
+    """Quote an identifier that came from the catalogue or from a file's header."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote a text for the few statements that take no bound value (SET, a view's file list)."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

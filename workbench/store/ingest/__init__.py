@@ -1,0 +1,5 @@
+"""Ingest: read, type, check, map users to codes, sort, write, commit. Nothing is visible before the commit."""
+
+from workbench.store.ingest.run import Summary, derive_profiles, ingest
+
+__all__ = ["Summary", "derive_profiles", "ingest"]

@@ -1,0 +1,188 @@
+"""Events: typed rows become sorted, immutable files; what is already there is not added again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+from workbench.settings import Source
+from workbench.store import engine
+from workbench.store.catalogue import Property
+from workbench.store.ingest.mapping import REJECTED_MONTH
+from workbench.store.ingest.staging import FILE, LINE
+from workbench.store.lake import Lake, LakeFile, LakeVersion, sync
+
+PARQUET = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What one kind added to the lake."""
+
+    files: tuple[LakeFile, ...]
+    added: int
+    duplicates: int
+
+
+def write(
+    connection: engine.Connection,
+    *,
+    lake: Lake,
+    base: LakeVersion,
+    properties: Mapping[str, Property],
+    source: Source,
+    typed: Path,
+    now: datetime,
+) -> Written:
+    """Write the typed rows of each month, clustered by event and time.
+
+    Args:
+        connection: with the views ``typed`` (sound rows) and ``codes(user_id, user_code)``.
+        lake: gives the names of new files.
+        base: the version that the new rows are compared with.
+        properties: of this source, by name.
+        source: says when the rows were recorded.
+        typed: the folder of the typed rows, one folder a month.
+        now: stamped as ``received_at`` unless the rows are history.
+    """
+    months = sorted(path.name.removeprefix("month=") for path in typed.glob("month=*"))
+    with_ids = "event_id" in {row[0] for row in engine.rows(connection, "DESCRIBE typed")}
+    engine.execute(connection, f"CREATE TEMP TABLE doubled ({FILE} INTEGER, {LINE} BIGINT)")
+    if with_ids:
+        _find_doubled_ids(connection, base)
+    files: list[LakeFile] = []
+    for month in months:
+        if month == REJECTED_MONTH:
+            continue
+        rows = f"read_parquet({engine.literal(str(typed / f'month={month}' / '*.parquet'))})"
+        if _may_repeat(connection, rows, base):
+            _find_doubled_rows(connection, rows, base, properties, with_ids=with_ids)
+        event_id = "event_id" if with_ids else "NULL::VARCHAR AS event_id"
+        files += _month_file(connection, lake, rows, month, properties, source, event_id, now)
+    ((duplicates,),) = engine.rows(connection, "SELECT count(*) FROM doubled")
+    return Written(files=tuple(files), added=sum(file.rows for file in files), duplicates=int(duplicates))
+
+
+def _find_doubled_ids(connection: engine.Connection, base: LakeVersion) -> None:
+    """Note the rows whose event_id is taken: by an earlier row of the source, or by the lake."""
+    engine.execute(
+        connection,
+        f"INSERT INTO doubled SELECT {FILE}, {LINE} FROM typed SEMI JOIN ("
+        "SELECT event_id FROM typed WHERE event_id IS NOT NULL GROUP BY event_id HAVING count(*) > 1"
+        ") USING (event_id) "
+        f"QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY {FILE}, {LINE}) > 1",
+    )
+    if any(file.contents.get("event_ids") for file in base.files):
+        engine.execute(
+            connection,
+            f"INSERT INTO doubled SELECT {FILE}, {LINE} FROM typed "
+            f"SEMI JOIN events USING (event_id) ANTI JOIN doubled USING ({FILE}, {LINE})",
+        )
+
+
+def _may_repeat(connection: engine.Connection, rows: str, base: LakeVersion) -> bool:
+    """Whether rows of two files, or of a file and the lake, lie in the same time: else none can be equal."""
+    new = engine.rows(connection, f"SELECT min(ts), max(ts) FROM {rows} GROUP BY {FILE} ORDER BY 1")
+    there = [(file.first_ts, file.last_ts) for file in base.files if file.kind == "events"]
+    neighbours = any(later[0] <= earlier[1] for earlier, later in pairwise(new))
+    return neighbours or any(
+        first <= old[1] and old[0] <= last for first, last in new for old in there if old[0] and old[1]
+    )
+
+
+def _find_doubled_rows(
+    connection: engine.Connection,
+    rows: str,
+    base: LakeVersion,
+    properties: Mapping[str, Property],
+    *,
+    with_ids: bool,
+) -> None:
+    """Note the rows without an id that are there already.
+
+    The identity of such a row is its content plus its ordinal among the equal rows of its file: two
+    equal rows of one file are two events, and the same rows exported twice add nothing.
+    """
+    new = _identity(properties)
+    there = _identity(base.columns.get("events", {}))
+    engine.execute(
+        connection,
+        f"INSERT INTO doubled WITH new AS (SELECT {FILE}, {LINE}, identity, "
+        f"row_number() OVER (PARTITION BY identity, {FILE} ORDER BY {LINE}) AS ordinal "
+        f"FROM (SELECT {FILE}, {LINE}, {new} AS identity FROM {rows} t JOIN codes USING (user_id) "
+        f"{'WHERE event_id IS NULL' if with_ids else ''})), "
+        f"there AS (SELECT identity, count(*) AS times FROM (SELECT {there} AS identity FROM events "
+        f"WHERE event_id IS NULL AND ts BETWEEN (SELECT min(ts) FROM {rows}) "
+        f"AND (SELECT max(ts) FROM {rows})) GROUP BY identity) "
+        f"SELECT {FILE}, {LINE} FROM new LEFT JOIN there USING (identity) "
+        "QUALIFY ordinal <= coalesce(times, 0) "
+        f"OR row_number() OVER (PARTITION BY identity, ordinal ORDER BY {FILE}) > 1",
+    )
+
+
+def _identity(properties: Mapping[str, Property]) -> str:
+    parts = ["user_code", "event", "epoch_us(ts)"]
+    parts += [
+        f"'{item.column}=' || {engine.quote(item.column)}::VARCHAR"
+        for item in sorted(properties.values(), key=lambda item: item.column)
+    ]
+    return f"md5(concat_ws(chr(31), {', '.join(parts)}))"
+
+
+def _month_file(
+    connection: engine.Connection,
+    lake: Lake,
+    rows: str,
+    month: str,
+    properties: Mapping[str, Property],
+    source: Source,
+    event_id: str,
+    now: datetime,
+) -> list[LakeFile]:
+    path = lake.new_path("events", f"month={month}")
+    columns = ", ".join(engine.quote(item.column) for item in properties.values())
+    received = {
+        "history": "NULL::TIMESTAMPTZ", "now": "$now::TIMESTAMPTZ",
+    }.get(str(source.recorded), "recorded")  # fmt: skip
+    select = (
+        f"SELECT codes.user_code, event, ts, {received} AS received_at, {event_id}"
+        f"{', ' + columns if columns else ''} FROM {rows} t JOIN codes USING (user_id) "
+        f"ANTI JOIN doubled USING ({FILE}, {LINE}) ORDER BY event, ts, user_code"
+    )
+    parameters = {"now": now} if received.startswith("$") else {}
+    engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {PARQUET}", parameters)
+    sync(path)
+    written = f"read_parquet({engine.literal(str(path))})"
+    counts = ", ".join(f"count({engine.quote(item.column)})" for item in properties.values())
+    summary = engine.rows(
+        connection,
+        "SELECT event, count(*), min(ts), max(ts), count(event_id), count(*) FILTER (received_at IS NULL)"
+        f"{', ' + counts if counts else ''} FROM {written} GROUP BY event ORDER BY event",
+    )
+    if not summary:
+        path.unlink()
+        return []
+    names = list(properties)
+    return [
+        LakeFile(
+            path=path.relative_to(lake.directory).as_posix(),
+            kind="events",
+            rows=sum(row[1] for row in summary),
+            bytes=path.stat().st_size,
+            first_ts=min(row[2] for row in summary),
+            last_ts=max(row[3] for row in summary),
+            contents={
+                "columns": [item.column for item in properties.values()],
+                "event_ids": any(row[4] for row in summary),
+                "reconstructed": any(row[5] for row in summary),
+                "events": {
+                    row[0]: {
+                        "rows": row[1],
+                        "properties": [n for n, c in zip(names, row[6:], strict=True) if c],
+                    }
+                    for row in summary
+                },
+            },
+        )
+    ]

@@ -1,0 +1,337 @@
+"""One ingest from the files to the commit."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from workbench.errors import IngestError
+from workbench.settings import Settings, Source, actor
+from workbench.store import engine, tables
+from workbench.store.ingest import events, profiles
+from workbench.store.ingest.files import InputFile, expand
+from workbench.store.ingest.mapping import REJECTED_MONTH, RowMapping, resolve
+from workbench.store.ingest.readers import Reject
+from workbench.store.ingest.rejects import Rejects
+from workbench.store.ingest.staging import FILE, LINE, stage
+from workbench.store.lake import Lake, LakeFile, LakeVersion, sync
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What an ingest did; its rows add up: read = added + duplicates + rejected.
+
+    Attributes:
+        kind: events, profiles or devices.
+        read: rows in the new files.
+        added: rows (or row versions) that are new in the lake.
+        duplicates: rows that were there already.
+        rejected: rows in the rejects file.
+        rejects_path: that file; None without rejects.
+        reasons: how many rows were rejected for each reason.
+        new_users: users seen for the first time.
+        known_files: files that an earlier ingest took; they were not read again.
+        without_profile: users who have events and no profile: they qualify for nothing.
+        version: the lake version that holds the rows.
+        recorded: ``history``, ``now`` or the column that says when the rows were recorded.
+    """
+
+    kind: str
+    read: int = 0
+    added: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    rejects_path: Path | None = None
+    reasons: tuple[tuple[str, int], ...] = ()
+    new_users: int = 0
+    known_files: int = 0
+    without_profile: int = 0
+    version: int = 0
+    recorded: str = ""
+
+
+def ingest(
+    lake: Lake,
+    settings: Settings,
+    source: Source,
+    patterns: list[str],
+    *,
+    source_name: str,
+    now: datetime,
+    report: Callable[[str, int, int], None] = lambda label, done, total: None,
+) -> Summary:
+    """Bring files into the lake, all or nothing.
+
+    Args:
+        lake: where they go.
+        settings: memory, and the share of bad rows that aborts.
+        source: which column is what.
+        patterns: files, folders, globs.
+        source_name: under which the mapping is saved.
+        now: the instant of the ingest.
+        report: called with a label, what is done and the total, for a progress bar.
+
+    Raises:
+        IngestError: the files cannot be read as described, or too many rows are bad; nothing was ingested.
+        BusyError: another ingest is at work.
+        StoreError: disk full, database unreachable.
+    """
+    files = expand(patterns)
+    with lake.writing():
+        base = lake.at()
+        if source.recorded is None:
+            source = source.model_copy(update={"recorded": "now" if base.rows(source.kind) else "history"})
+        mapping_digest = _digest(source)
+        new = _unknown(lake, source, mapping_digest, files)
+        if not new:
+            return Summary(
+                kind=source.kind, known_files=len(files), version=base.version, recorded=str(source.recorded)
+            )
+        lake.sweep()
+        stamp = f"{now:%Y%m%dT%H%M%S}-{source.kind}"
+        rejects = Rejects(lake.directory.parent / "rejects" / f"{stamp}.csv")
+        with _folder(lake.temporary) as folder:
+            connection = base.connect(memory=settings.store.ingest_memory)
+            try:
+                return _ingest(
+                    lake, settings, source, new, source_name, now, report,
+                    base, mapping_digest, rejects, folder, connection,
+                )  # fmt: skip
+            finally:
+                rejects.close()
+                connection.close()
+
+
+def _ingest(
+    lake: Lake,
+    settings: Settings,
+    source: Source,
+    files: tuple[InputFile, ...],
+    source_name: str,
+    now: datetime,
+    report: Callable[[str, int, int], None],
+    base: LakeVersion,
+    mapping_digest: str,
+    rejects: Rejects,
+    folder: Path,
+    connection: engine.Connection,
+) -> Summary:
+    total = sum(file.path.stat().st_size for file in files)
+    done = 0
+
+    def advance(size: int) -> None:
+        nonlocal done
+        done += size
+        report("reading", done, total)
+
+    staged = stage(
+        files, source, connection=connection, folder=_made(folder / "raw"), rejects=rejects, report=advance
+    )
+    mapping = resolve(source, staged, _known(base, source.kind))
+    _refuse_naive(connection, mapping)
+    report("typing", 0, 3)
+    typed = folder / "typed"
+    _write_typed(connection, mapping, typed)
+    _collect_rejects(connection, mapping, typed, files, rejects)
+    _refuse_too_many(rejects, staged.rows, settings.store.bad_row_share)
+    report("typing", 1, 3)
+    users, new_users = _assign_codes(connection, lake)
+    writer = events.write if source.kind == "events" else profiles.write
+    written = writer(
+        connection, lake=lake, base=base, properties=mapping.properties, source=source, typed=typed, now=now
+    )
+    report("typing", 2, 3)
+    with lake.database.transaction() as sql:
+        version = lake.commit(
+            sql, base=base.version, files=(*users, *written.files),
+            columns={source.kind: mapping.properties}, now=now,
+        )  # fmt: skip
+        for file in files:
+            sql.execute(
+                tables.ingests.insert().values(
+                    digest=file.digest, kind=source.kind, mapping_digest=mapping_digest,
+                    file_name=file.path.name, source=source_name, version=version,
+                    row_count=staged.rows, created_at=now, created_by=actor(),
+                )
+            )  # fmt: skip
+    report("typing", 3, 3)
+    return Summary(
+        kind=source.kind,
+        read=staged.rows,
+        added=written.added,
+        duplicates=written.duplicates,
+        rejected=rejects.count,
+        rejects_path=rejects.path if rejects.count else None,
+        reasons=tuple(rejects.reasons.most_common()),
+        new_users=new_users,
+        without_profile=users_without_profile(lake.at(version)),
+        version=version,
+        recorded=str(source.recorded),
+    )
+
+
+def derive_profiles(lake: Lake, *, now: datetime) -> Summary:
+    """Give every user who has events and no profile an empty profile, known since the first event."""
+    with lake.writing():
+        base = lake.at()
+        path = lake.new_path("profiles")
+        connection = base.connect()
+        select = (
+            "SELECT user_code, min(ts) AS valid_from, NULL::TIMESTAMPTZ AS recorded_at, "
+            f"{base.version + 1}::INTEGER AS seq FROM events "
+            "ANTI JOIN profile_versions USING (user_code) GROUP BY user_code ORDER BY user_code"
+        )
+        engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {events.PARQUET}")
+        ((rows,),) = engine.rows(connection, f"SELECT count(*) FROM read_parquet({engine.literal(str(path))})")
+        connection.close()
+        if not rows:
+            path.unlink()
+            return Summary(kind="profiles", version=base.version, recorded="history")
+        sync(path)
+        file = LakeFile(
+            path=path.relative_to(lake.directory).as_posix(), kind="profiles", rows=rows,
+            bytes=path.stat().st_size, contents={"columns": [], "reconstructed": True},
+        )  # fmt: skip
+        with lake.database.transaction() as sql:
+            version = lake.commit(sql, base=base.version, files=(file,), columns={}, now=now)
+        return Summary(kind="profiles", read=rows, added=rows, version=version, recorded="history")
+
+
+def users_without_profile(version: LakeVersion) -> int:
+    """Count the users who have events or devices and no profile."""
+    connection = version.connect()
+    ((count,),) = engine.rows(
+        connection, "SELECT count(*) FROM users ANTI JOIN profile_versions USING (user_code)"
+    )
+    connection.close()
+    return int(count)
+
+
+def _known(base: LakeVersion, kind: str) -> dict:  # type: ignore[type-arg]
+    return dict(base.columns.get(kind, {}))
+
+
+def _digest(source: Source) -> str:
+    return hashlib.sha256(source.model_dump_json(exclude={"recorded"}).encode()).hexdigest()
+
+
+def _unknown(
+    lake: Lake, source: Source, mapping_digest: str, files: tuple[InputFile, ...]
+) -> tuple[InputFile, ...]:
+    with lake.database.reading() as sql:
+        known = set(
+            sql.scalars(
+                sa.select(tables.ingests.c.digest).where(
+                    tables.ingests.c.kind == source.kind, tables.ingests.c.mapping_digest == mapping_digest
+                )
+            )
+        )
+    fresh: dict[str, InputFile] = {}
+    for file in files:
+        if file.digest not in known:
+            fresh.setdefault(file.digest, file)
+    return tuple(fresh.values())
+
+
+def _refuse_naive(connection: engine.Connection, mapping: RowMapping) -> None:
+    if mapping.naive is None:
+        return
+    column = engine.quote(mapping.naive_column)
+    found = engine.rows(connection, f"SELECT {column}::VARCHAR FROM raw WHERE {mapping.naive} LIMIT 1")
+    if found:
+        raise IngestError(
+            f'"{mapping.naive_column}" holds times without a zone, such as "{found[0][0]}": say in which zone '
+            "they were written, e.g. --timezone America/New_York (or UTC)"
+        )
+
+
+def _write_typed(connection: engine.Connection, mapping: RowMapping, folder: Path) -> None:
+    engine.execute(
+        connection,
+        f"COPY ({mapping.select()}) TO {engine.literal(str(folder))} "
+        "(FORMAT parquet, PARTITION_BY (month), COMPRESSION lz4)",
+    )
+    pattern = engine.literal(str(folder / "*" / "*.parquet"))
+    engine.execute(
+        connection,
+        f"CREATE VIEW typed AS SELECT * EXCLUDE (month, problem, problem_value) FROM read_parquet({pattern}, "
+        f"hive_partitioning = true, hive_types_autocast = false) WHERE month <> '{REJECTED_MONTH}'",
+    )
+
+
+def _collect_rejects(
+    connection: engine.Connection,
+    mapping: RowMapping,
+    typed: Path,
+    files: tuple[InputFile, ...],
+    rejects: Rejects,
+) -> None:
+    folder = typed / f"month={REJECTED_MONTH}"
+    if not folder.exists():
+        return
+    source = f"read_parquet({engine.literal(str(folder / '*.parquet'))})"
+    query = f"SELECT {FILE}, {LINE}, problem, problem_value FROM {source} ORDER BY {FILE}, {LINE}"
+    for batch in engine.batches(connection, query):
+        for row in batch:
+            check = mapping.checks[row["problem"] - 1]
+            reject = Reject(
+                line=row[LINE], column=check.column, reason=check.reason, value=row["problem_value"] or ""
+            )
+            rejects.add(files[row[FILE]].path.name, reject)
+
+
+def _refuse_too_many(rejects: Rejects, rows: int, share: float) -> None:
+    if rejects.count > share * rows:
+        rejects.close()
+        reasons = "; ".join(f"{count:,} × {reason}" for reason, count in rejects.reasons.most_common(3))
+        raise IngestError(
+            f"{rejects.count:,} of {rows:,} rows are bad, more than the {share:.0%} that "
+            f"[store] bad_row_share allows; nothing was ingested. {reasons}. Every one is in "
+            f"{rejects.path.name} in the rejects folder."
+        )
+
+
+def _assign_codes(connection: engine.Connection, lake: Lake) -> tuple[tuple[LakeFile, ...], int]:
+    """Give users without a code the next dense ones, in the order of their ids."""
+    path = lake.new_path("users")
+    ((start,),) = engine.rows(connection, "SELECT coalesce(max(user_code) + 1, 0) FROM users")
+    select = (
+        f"SELECT ({start} + row_number() OVER (ORDER BY user_id) - 1)::UINTEGER AS user_code, user_id "
+        "FROM (SELECT DISTINCT user_id FROM typed ANTI JOIN users USING (user_id)) ORDER BY user_id"
+    )
+    engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {events.PARQUET}")
+    written = f"read_parquet({engine.literal(str(path))})"
+    ((count,),) = engine.rows(connection, f"SELECT count(*) FROM {written}")
+    engine.execute(
+        connection,
+        "CREATE VIEW codes AS SELECT user_id, user_code FROM users "
+        f"UNION ALL SELECT user_id, user_code FROM {written}",
+    )
+    if not count:
+        return (), 0
+    sync(path)
+    file = LakeFile(
+        path=path.relative_to(lake.directory).as_posix(), kind="users", rows=int(count),
+        bytes=path.stat().st_size, contents={"columns": []},
+    )  # fmt: skip
+    return (file,), int(count)
+
+
+@contextmanager
+def _folder(parent: Path) -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(dir=parent))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,270 @@
+"""The lake: immutable Parquet files under a pointer row, read at one pinned version."""
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+
+from workbench.errors import BusyError, StoreError
+from workbench.settings import DeclaredCatalogue, actor
+from workbench.store import catalogue as catalogues
+from workbench.store import engine, tables
+from workbench.store.catalogue import SQL_TYPES, Catalogue, Property
+from workbench.store.database import Database
+
+BASE_COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "users": {"user_code": "UINTEGER", "user_id": "VARCHAR"},
+    "events": {
+        "user_code": "UINTEGER", "event": "VARCHAR", "ts": "TIMESTAMPTZ",
+        "received_at": "TIMESTAMPTZ", "event_id": "VARCHAR",
+    },
+    "profiles": {
+        "user_code": "UINTEGER", "valid_from": "TIMESTAMPTZ", "recorded_at": "TIMESTAMPTZ", "seq": "INTEGER",
+    },
+    "devices": {
+        "user_code": "UINTEGER", "device_id": "VARCHAR", "valid_from": "TIMESTAMPTZ",
+        "recorded_at": "TIMESTAMPTZ", "seq": "INTEGER",
+    },
+}  # fmt: skip
+
+VIEWS = {"users": "users", "events": "events", "profiles": "profile_versions", "devices": "device_versions"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LakeFile:
+    """One immutable file and what it holds."""
+
+    path: str
+    kind: str
+    rows: int
+    bytes: int
+    first_ts: datetime | None = None
+    last_ts: datetime | None = None
+    contents: Mapping[str, Any]
+
+
+class Lake:
+    """Finds the files of a version; the only writer is ``commit``."""
+
+    def __init__(self, directory: Path, database: Database, declared: DeclaredCatalogue) -> None:
+        """Point at ``directory/lake``; nothing is opened yet."""
+        self.directory = directory / "lake"
+        self.temporary = directory / "tmp"
+        self.database = database
+        self.declared = declared
+
+    def version(self) -> int:
+        """Return the newest committed version; 0 before the first ingest."""
+        with self.database.reading() as connection:
+            found = connection.scalar(sa.select(sa.func.max(tables.lake_versions.c.version)))
+        return int(found or 0)
+
+    def at(self, version: int | None = None) -> "LakeVersion":
+        """Pin a version (the newest by default); later ingests do not change what it reads.
+
+        Raises:
+            StoreError: there is no such version.
+        """
+        newest = self.version()
+        wanted = newest if version is None else version
+        if not 0 <= wanted <= newest:
+            raise StoreError(f"the lake has versions 0 to {newest}, not {wanted}")
+        file = tables.lake_files
+        with self.database.reading() as connection:
+            found = connection.execute(
+                sa.select(file)
+                .where(file.c.added <= wanted, sa.or_(file.c.removed.is_(None), file.c.removed > wanted))
+                .order_by(file.c.added, file.c.path)
+            ).all()
+            columns = connection.execute(sa.select(tables.lake_columns)).all()
+        files = tuple(
+            LakeFile(
+                path=row.path, kind=row.kind, rows=row.row_count, bytes=row.bytes,
+                first_ts=row.first_ts, last_ts=row.last_ts, contents=row.contents,
+            )
+            for row in found
+        )  # fmt: skip
+        by_kind: dict[str, dict[str, Property]] = {}
+        for row in columns:
+            by_kind.setdefault(row.kind, {})[row.name] = Property(
+                name=row.name, type=row.type, column=row.column
+            )
+        return LakeVersion(
+            version=wanted, files=files, columns=by_kind, lake=self.directory,
+            temporary=self.temporary, declared=self.declared,
+        )  # fmt: skip
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lake's write lock; readers are not affected.
+
+        Raises:
+            BusyError: another ingest is at work.
+        """
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self.temporary.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.directory / "write.lock", timeout=0)
+            with lock:
+                yield
+        except Timeout as error:
+            raise BusyError("another ingest is writing to this lake; try again when it is done") from error
+        except OSError as error:
+            raise StoreError(f"the lake cannot be written: {error.strerror or error}") from error
+
+    def new_path(self, kind: str, folder: str = "") -> Path:
+        """Return a name that no file ever had, below ``lake/kind``."""
+        path = self.directory / kind / folder / f"{uuid.uuid4().hex}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def commit(
+        self,
+        connection: sa.Connection,
+        *,
+        base: int,
+        files: tuple[LakeFile, ...],
+        columns: Mapping[str, Mapping[str, Property]],
+        now: datetime,
+    ) -> int:
+        """Make ``files`` visible as one new version, inside the caller's transaction.
+
+        Raises:
+            BusyError: the lake moved on since ``base``.
+        """
+        newest = int(connection.scalar(sa.select(sa.func.max(tables.lake_versions.c.version))) or 0)
+        if newest != base:
+            raise BusyError("another ingest finished first; run this one again")
+        version = base + 1
+        connection.execute(
+            tables.lake_versions.insert().values(version=version, created_at=now, created_by=actor())
+        )
+        for file in files:
+            connection.execute(
+                tables.lake_files.insert().values(
+                    path=file.path, kind=file.kind, added=version, row_count=file.rows, bytes=file.bytes,
+                    first_ts=file.first_ts, last_ts=file.last_ts, contents=file.contents,
+                )
+            )  # fmt: skip
+        known = {
+            (row.kind, row.name)
+            for row in connection.execute(sa.select(tables.lake_columns.c.kind, tables.lake_columns.c.name))
+        }
+        for kind, properties in columns.items():
+            for item in properties.values():
+                if (kind, item.name) not in known:
+                    connection.execute(
+                        tables.lake_columns.insert().values(
+                            kind=kind, name=item.name, column=item.column, type=item.type
+                        )
+                    )
+        return version
+
+    def sweep(self) -> int:
+        """Delete files that no version knows (left by a crash); call it while holding the lock."""
+        with self.database.reading() as connection:
+            known = set(connection.scalars(sa.select(tables.lake_files.c.path)))
+        orphans = [
+            path
+            for path in self.directory.rglob("*.parquet")
+            if path.relative_to(self.directory).as_posix() not in known
+        ]
+        for path in orphans:
+            path.unlink(missing_ok=True)
+        return len(orphans)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LakeVersion:
+    """The lake at one version: its files, its catalogue, and connections that read it."""
+
+    version: int
+    files: tuple[LakeFile, ...]
+    columns: Mapping[str, Mapping[str, Property]]
+    lake: Path
+    temporary: Path
+    declared: DeclaredCatalogue
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What a condition may name at this version."""
+        events = [file for file in self.files if file.kind == "events"]
+        starts = [file.first_ts for file in events if file.first_ts]
+        ends = [file.last_ts for file in events if file.last_ts]
+        return catalogues.build(
+            version=self.version,
+            contents=[file.contents["events"] for file in events],
+            columns=self.columns,
+            declared=self.declared,
+            span=(min(starts, default=None), max(ends, default=None)),
+        )
+
+    @property
+    def reconstructed(self) -> bool:
+        """Whether some rows carry their own time as the time at which they were recorded."""
+        return any(file.contents.get("reconstructed") for file in self.files)
+
+    def rows(self, kind: str) -> int:
+        """Count the rows of ``kind`` from the file list; for profiles and devices, their versions."""
+        return sum(file.rows for file in self.files if file.kind == kind)
+
+    def connect(self, *, memory: str | None = None) -> engine.Connection:
+        """Open a connection with the views ``users, events, profile_versions, device_versions``."""
+        connection = engine.connect(temporary=self.temporary, memory=memory)
+        for kind, view in VIEWS.items():
+            engine.execute(connection, f"CREATE VIEW {view} AS {self._select(kind)}")
+        return connection
+
+    def paths(self, kind: str) -> list[str]:
+        """Return the absolute paths of the files of ``kind``."""
+        return [str(self.lake / file.path) for file in self.files if file.kind == kind]
+
+    def _select(self, kind: str) -> str:
+        catalogue = self.catalogue
+        known = {"events": catalogue.properties, "profiles": catalogue.attributes}.get(
+            kind, self.columns.get(kind, {})
+        )
+        present = {name for file in self.files if file.kind == kind for name in file.contents["columns"]}
+        parts = [f"{name}::{sql} AS {name}" for name, sql in BASE_COLUMNS[kind].items()]
+        for item in known.values():
+            if item.column == "user_id":
+                continue
+            value = engine.quote(item.column) if item.column in present else "NULL"
+            parts.append(f"{value}::{SQL_TYPES[item.type]} AS {engine.quote(item.column)}")
+        paths = self.paths(kind)
+        if not paths:
+            empty = ", ".join(f"NULL::{sql} AS {name}" for name, sql in BASE_COLUMNS[kind].items())
+            return f"SELECT {', '.join(parts)} FROM (SELECT {empty}) WHERE false"
+        listed = ", ".join(engine.literal(path) for path in paths)
+        source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        return f"SELECT {', '.join(parts)} FROM {source}"
+
+
+def profiles_at() -> str:
+    """Return the SQL of the profiles as they were known at ``$as_of``: one row a user."""
+    return """SELECT * FROM profile_versions
+  WHERE coalesce(recorded_at, valid_from, $as_of) <= $as_of AND coalesce(valid_from, $as_of) <= $as_of
+  QUALIFY row_number() OVER (PARTITION BY user_code ORDER BY valid_from DESC NULLS LAST, seq DESC) = 1"""
+
+
+def sync(path: Path) -> None:
+    """Make a finished file durable: its bytes, then its name."""
+    for target in (path, path.parent):
+        handle = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def utc_now() -> datetime:
+    """Return the clock's time; called at the doors only and handed down as an argument."""
+    return datetime.now(UTC)

@@ -1,0 +1,150 @@
+"""The small rows: every SQL table of the workbench. People are in Parquet; decisions are here."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Dialect,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime as fixed-width UTC text: equal, and sorted alike, on SQLite and PostgreSQL."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Write ``2026-06-30T18:00:00.000000Z``."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}: every instant carries its zone")
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Read it back as an aware datetime."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+metadata = MetaData()
+
+lake_versions = Table(
+    "lake_versions",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(200), nullable=False),
+)
+
+lake_files = Table(
+    "lake_files",
+    metadata,
+    Column("path", String(300), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("added", Integer, nullable=False, index=True),
+    Column("removed", Integer),
+    Column("row_count", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("first_ts", Instant),
+    Column("last_ts", Instant),
+    Column("contents", JSON, nullable=False),
+)
+
+lake_columns = Table(
+    "lake_columns",
+    metadata,
+    Column("kind", String(20), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("column", String(300), nullable=False),
+    Column("type", String(20), nullable=False),
+    UniqueConstraint("kind", "column", name="one_name_per_column"),
+)
+
+ingests = Table(
+    "ingests",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("mapping_digest", String(64), primary_key=True),
+    Column("file_name", String(500), nullable=False),
+    Column("source", String(100), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("row_count", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(200), nullable=False),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("id", String(100), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("archived_at", Instant),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", String(100), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("archived_at", Instant),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String(130), primary_key=True),
+    Column("campaign_id", String(100), nullable=False),
+    Column("campaign_version", Integer, nullable=False),
+    Column("occurrence", Instant, nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("lake_version", Integer, nullable=False),
+    Column("environment", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("audience_path", String(300), nullable=False),
+    Column("audience_digest", String(64), nullable=False),
+    Column("bodies_path", String(300), nullable=False),
+    Column("qualified", BigInteger, nullable=False),
+    Column("verdicts", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("finished_at", Instant),
+    Column("note", Text),
+    UniqueConstraint("campaign_id", "occurrence", name="one_run_per_occurrence"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("run_id", String(130), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(20), nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("users", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("answer", Text),
+    Column("answered_at", Instant),
+    ForeignKeyConstraint(["run_id"], ["runs.run_id"], name="request_of_a_run"),
+)

@@ -1,0 +1,138 @@
+"""Versioned documents in SQL: segments and campaigns are kept alike, and never overwritten."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench.errors import NotFoundError, nearest
+from workbench.settings import actor
+from workbench.store.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One stored version of a document.
+
+    Attributes:
+        id: of the document.
+        version: 1, 2, 3, …
+        digest: sha256 of the canonical JSON of ``body``.
+        body: the document as JSON values.
+        created_at: when this version was saved.
+        created_by: who saved it.
+        archived_at: when the document was taken out of the lists; None while it is listed.
+    """
+
+    id: str
+    version: int
+    digest: str
+    body: Mapping[str, Any]
+    created_at: datetime
+    created_by: str
+    archived_at: datetime | None
+
+
+class Versions:
+    """The versions of one kind of document."""
+
+    def __init__(self, database: Database, table: sa.Table, noun: str) -> None:
+        """Keep the table and the word for its rows in messages."""
+        self._database = database
+        self._table = table
+        self._noun = noun
+
+    def save(self, key: str, body: Mapping[str, Any], *, now: datetime) -> Version:
+        """Store ``body`` as the next version, unless the newest one already says it."""
+        digest = content_digest(body)
+        table = self._table
+        with self._database.transaction() as sql:
+            newest = sql.execute(
+                sa.select(table).where(table.c.id == key).order_by(table.c.version.desc()).limit(1)
+            ).one_or_none()
+            if newest is None or newest.digest != digest or newest.archived_at is not None:
+                sql.execute(
+                    table.insert().values(
+                        id=key, version=(newest.version + 1 if newest else 1), digest=digest, body=body,
+                        created_at=now, created_by=actor(),
+                    )
+                )  # fmt: skip
+        return self.get(key)
+
+    def get(self, key: str, version: int | None = None) -> Version:
+        """Return a version, the newest by default.
+
+        Raises:
+            NotFoundError: no such document or version; the message names near ones.
+        """
+        found = self.find(key, version)
+        if found is not None:
+            return found
+        keys = self.ids()
+        if version is not None and key in keys:
+            raise NotFoundError(f'{self._noun} "{key}" has no version {version}')
+        raise NotFoundError(f'unknown {self._noun} "{key}".{nearest(key, keys)}')
+
+    def find(self, key: str, version: int | None = None) -> Version | None:
+        """Return a version or None; an archived document is found by its version only."""
+        table = self._table
+        query = sa.select(table).where(table.c.id == key)
+        if version is None:
+            query = query.order_by(table.c.version.desc()).limit(1)
+        else:
+            query = query.where(table.c.version == version)
+        with self._database.reading() as sql:
+            row = sql.execute(query).one_or_none()
+        if row is None or (version is None and row.archived_at is not None):
+            return None
+        return Version(**row._mapping)
+
+    def first_saved(self, key: str) -> datetime:
+        """Return when the first version of a document was saved."""
+        table = self._table
+        with self._database.reading() as sql:
+            row = sql.execute(sa.select(table.c.created_at).where(table.c.id == key, table.c.version == 1)).one()
+        found: datetime = row.created_at
+        return found
+
+    def newest(self) -> list[Version]:
+        """Return the newest version of every document that is not archived, by id."""
+        table = self._table
+        latest = (
+            sa.select(table.c.id, sa.func.max(table.c.version).label("version")).group_by(table.c.id).subquery()
+        )
+        with self._database.reading() as sql:
+            rows = sql.execute(
+                sa.select(table)
+                .join(latest, sa.and_(table.c.id == latest.c.id, table.c.version == latest.c.version))
+                .where(table.c.archived_at.is_(None))
+                .order_by(table.c.id)
+            ).all()
+        return [Version(**row._mapping) for row in rows]
+
+    def ids(self) -> list[str]:
+        """Return the ids of the documents that are not archived."""
+        return [version.id for version in self.newest()]
+
+    def archive(self, key: str, *, now: datetime) -> None:
+        """Take a document out of the lists; its versions stay.
+
+        Raises:
+            NotFoundError: no such document.
+        """
+        self.get(key)
+        table = self._table
+        with self._database.transaction() as sql:
+            sql.execute(
+                table.update().where(table.c.id == key, table.c.archived_at.is_(None)).values(archived_at=now)
+            )
+
+
+def content_digest(body: Mapping[str, Any]) -> str:
+    """Return the sha256 of the canonical JSON: sorted keys, no blanks, UTF-8."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,57 @@
+"""The door: everything that one ``workbench.toml`` describes, opened together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from workbench.campaigns.library import CampaignLibrary
+from workbench.export.ledger import Ledger
+from workbench.segments.library import SegmentLibrary
+from workbench.settings import Settings
+from workbench.store.database import Database
+from workbench.store.lake import Lake
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Settings, lake, libraries and ledger of one account."""
+
+    settings: Settings
+    database: Database
+    lake: Lake
+    segments: SegmentLibrary
+    campaigns: CampaignLibrary
+    ledger: Ledger
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The account's time zone."""
+        return ZoneInfo(self.settings.account.timezone)
+
+
+def open_workspace(config: Path | str | None = None, *, read_only: bool = False) -> Workspace:
+    """Open the workspace of a ``workbench.toml``.
+
+    Args:
+        config: the file; by default the nearest one from the current folder upwards.
+        read_only: for dashboards: the database refuses every write.
+
+    Raises:
+        SettingsError: no such file, or a key that is missing or malformed.
+        StoreError: the database cannot be reached, or is of another version.
+    """
+    settings = Settings.load(Path(config) if config else None)
+    database = Database(settings.database_url, read_only=read_only)
+    if read_only:
+        database.check()
+    else:
+        database.migrate()
+    segments = SegmentLibrary(database)
+    return Workspace(
+        settings=settings,
+        database=database,
+        lake=Lake(settings.directory, database, settings.catalogue),
+        segments=segments,
+        campaigns=CampaignLibrary(database, segments, settings),
+        ledger=Ledger(database, settings.directory / "runs"),
+    )
