@@ -12,18 +12,16 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from workbench.campaigns import control, verdicts
-from workbench.campaigns.candidates import candidates
+from workbench import audience
+from workbench.campaigns import verdicts
 from workbench.campaigns.library import SavedCampaign
-from workbench.errors import InputError, Problem, ProblemsError, nearest
-from workbench.export import frozen, linter, payload
+from workbench.errors import InputError
+from workbench.export import frozen, payload
 from workbench.export.client import Client
 from workbench.export.ledger import Ledger, RequestState, Run, RunState
 from workbench.export.publish import publish
-from workbench.segments import qualify
-from workbench.segments.sentence import sentence
 from workbench.settings import Credentials, actor
-from workbench.store.lake import LakeVersion, utc_now
+from workbench.store.lake import utc_now
 from workbench.workspace import Workspace
 
 Report = Callable[[str, int, int], None]
@@ -133,42 +131,23 @@ def plan(
     if as_of > now:
         raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M %Z} lies in the future: nothing is recorded by then")
     settings = workspace.settings
-    version = workspace.lake.at()
-    connection = version.connect()
     this_run = run_id(campaign_id, occurrence)
     report("qualify", 0, 3)
-    segment = workspace.segments.get(saved.campaign.segment.name, saved.campaign.segment.version).segment
-    query = qualify.compiled(
-        segment, as_of, version=version, zone=workspace.zone, resolver=workspace.segments
-    )
-    users = qualify.qualified(query, connection)
+    asked = audience.ask(workspace, saved, as_of=as_of)
     report("verdicts", 1, 3)
-    _check_columns(workspace, version)
-    found = candidates(
-        connection,
-        users,
-        as_of=as_of,
-        catalogue=version.catalogue,
-        identities=settings.identities,
-        consent=settings.consent,
-        control_salt=control.control_salt(settings.account.salt, campaign_id),
-        control_share=saved.campaign.control.share,
-        cap_salt=control.cap_salt(settings.account.salt, this_run),
-        lint=linter.lint_sql(saved.campaign.content.attributes, version.catalogue),
-    )
+    marked = audience.mark(workspace, asked, run=this_run, control_share=saved.campaign.control.share)
     report("cap", 2, 3)
-    decided = verdicts.decide(found, cap=saved.campaign.cap.per_run, send_at=now)
-    connection.close()
+    decided = verdicts.decide(marked, cap=saved.campaign.cap.per_run, send_at=now)
     report("cap", 3, 3)
     return Plan(
         run_id=this_run,
         campaign=saved,
-        audience=sentence(segment.condition),
+        audience=asked.sentence,
         occurrence=occurrence,
         as_of=as_of,
         send_at=now,
-        lake_version=version.version,
-        reconstructed=version.reconstructed,
+        lake_version=asked.version.version,
+        reconstructed=asked.version.reconstructed,
         environment=settings.mparticle.environment,
         verdicts=decided,
         already=workspace.ledger.find(campaign_id, occurrence),
@@ -296,18 +275,3 @@ def _aware(instant: datetime, name: str) -> datetime:
     if instant.tzinfo is None:
         raise InputError(f"{name} {instant:%Y-%m-%d %H:%M} has no time zone")
     return instant.astimezone(UTC)
-
-
-def _check_columns(workspace: Workspace, version: LakeVersion) -> None:
-    """Refuse settings that name attributes which the profiles do not have."""
-    settings, known = workspace.settings, version.catalogue.attributes
-    named = [(f"[identities] {name}", attribute) for name, attribute in settings.identities.items()]
-    named += [("[consent] required", name) for name in settings.consent.required]
-    named += [("[consent] unsubscribed", name) for name in [settings.consent.unsubscribed] if name]
-    problems = [
-        Problem(path=path, message=f'the profiles have no attribute "{name}".{nearest(name, known)}')
-        for path, name in named
-        if name not in known
-    ]
-    if problems:
-        raise ProblemsError("workbench.toml", problems)

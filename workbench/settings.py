@@ -79,9 +79,7 @@ class Store(_Section):
     database: Annotated[str, AfterValidator(_without_password)] | None = Field(
         default=None, examples=['database = "postgresql+psycopg://workbench@db.internal/workbench"']
     )
-    ingest_memory: str = Field(
-        default="400MB", pattern=r"^\d+(MB|GB)$", examples=['ingest_memory = "400MB"']
-    )
+    ingest_memory: str = Field(default="400MB", pattern=r"^\d+(MB|GB)$", examples=['ingest_memory = "400MB"'])
     bad_row_share: float = Field(default=0.01, ge=0, le=1, examples=["bad_row_share = 0.01"])
 
 

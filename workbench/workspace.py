@@ -5,11 +5,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from workbench.campaigns.library import CampaignLibrary
+from workbench.errors import Problem, ProblemsError, nearest
 from workbench.export.ledger import Ledger
 from workbench.segments.library import SegmentLibrary
 from workbench.settings import Settings
 from workbench.store.database import Database
-from workbench.store.lake import Lake
+from workbench.store.lake import Lake, LakeVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,24 @@ class Workspace:
     def zone(self) -> ZoneInfo:
         """The account's time zone."""
         return ZoneInfo(self.settings.account.timezone)
+
+    def check_attributes(self, version: LakeVersion) -> None:
+        """Refuse settings that name attributes which the profiles do not have.
+
+        Raises:
+            ProblemsError: naming each key and the nearest attributes.
+        """
+        settings, known = self.settings, version.catalogue.attributes
+        named = [(f"[identities] {name}", attribute) for name, attribute in settings.identities.items()]
+        named += [("[consent] required", name) for name in settings.consent.required]
+        named += [("[consent] unsubscribed", name) for name in [settings.consent.unsubscribed] if name]
+        problems = [
+            Problem(path=path, message=f'the profiles have no attribute "{name}".{nearest(name, known)}')
+            for path, name in named
+            if name not in known
+        ]
+        if problems:
+            raise ProblemsError("workbench.toml", problems)
 
 
 def open_workspace(config: Path | str | None = None, *, read_only: bool = False) -> Workspace:

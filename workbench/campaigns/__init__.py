@@ -1,0 +1,1 @@
+"""What a campaign is, who is held out, and the verdict of every qualified user."""

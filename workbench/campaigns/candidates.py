@@ -17,7 +17,6 @@ SCHEMA = {
 }  # fmt: skip
 
 
-
 def usable(column: str) -> str:
     """Return SQL for an identity as it may be sent: trimmed, NULL when empty or a spelt-out nothing."""
     return f"CASE WHEN lower(trim({column})) NOT IN ('', 'nan', 'null', 'none') THEN trim({column}) END"

@@ -52,7 +52,10 @@ def _not_yet(campaign: Campaign) -> Iterator[Problem]:
         "needs_approval": (campaign.needs_approval, "approval"),
     }
     for name in ("system", "without_system", "custom"):
-        later[f"control > {name}"] = (_is_set(campaign.control, Control(), name), "account-wide control groups")
+        later[f"control > {name}"] = (
+            _is_set(campaign.control, Control(), name),
+            "account-wide control groups",
+        )
     for item in fields(Schedule):
         later[f"schedule > {item.name}"] = (_is_set(campaign.schedule, Schedule(), item.name), "schedules")
     for item in fields(Delivery):
@@ -90,7 +93,9 @@ def _content(campaign: Campaign, catalogue: Catalogue) -> Iterator[Problem]:
             hint = nearest(name, catalogue.attributes)
             yield Problem(path="content > attributes", message=f'unknown attribute "{name}".{hint}')
         if len(name) > LONGEST_NAME:
-            yield Problem(path="content > attributes", message=f'"{name[:20]}…" is over {LONGEST_NAME} characters')
+            yield Problem(
+                path="content > attributes", message=f'"{name[:20]}…" is over {LONGEST_NAME} characters'
+            )
     if len(set(content.attributes)) > MOST_NAMES:
         yield Problem(path="content > attributes", message=f"more than {MOST_NAMES} attributes")
     if len(content.values) + len(RESERVED) > MOST_NAMES:
@@ -113,4 +118,6 @@ def _text_value(path: str, value: str) -> Iterator[Problem]:
     if len(value) > LONGEST_VALUE:
         yield Problem(path=path, message=f"has {len(value)} characters, at most {LONGEST_VALUE} arrive")
     if TEMPLATE.search(value):
-        yield Problem(path=path, message="templates are not in this version of the workbench; give a fixed text")
+        yield Problem(
+            path=path, message="templates are not in this version of the workbench; give a fixed text"
+        )

@@ -9,11 +9,12 @@ from workbench.campaigns.model import Campaign
 from workbench.errors import CampaignError
 from workbench.segments.codec import problems
 
-for _described in (
+_DESCRIBED: tuple[Any, ...] = (
     model.Campaign, model.SegmentPin, model.Control, model.Goal, model.Cap, model.SafetyCheck, model.Content,
     model.Schedule, model.QuietHours, model.Delivery, model.Frequency, model.Live,
-):  # fmt: skip
-    _described.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+)  # fmt: skip
+for _described in _DESCRIBED:
+    _described.__pydantic_config__ = ConfigDict(extra="forbid")
 
 _ADAPTER: TypeAdapter[Campaign] = TypeAdapter(Campaign)
 

@@ -48,9 +48,9 @@ class CampaignLibrary:
         check(campaign, self._settings, catalogue)
         pin = campaign.segment
         if self._segments.find(pin.name, pin.version) is None:
-            version = f" version {pin.version}" if pin.version else ""
+            at = f" version {pin.version}" if pin.version else ""
             saved = ", ".join(f'"{name}"' for name in self._segments.names()) or "none"
-            message = f'unknown segment "{pin.name}"{version}; saved are: {saved}'
+            message = f'unknown segment "{pin.name}"{at}; saved are: {saved}'
             raise CampaignError(campaign.id, [Problem(path="segment", message=message)])
         version = self._segments.get(pin.name, pin.version).version
         pinned = replace(campaign, segment=SegmentPin(name=pin.name, version=version))
@@ -91,9 +91,7 @@ class CampaignLibrary:
 
     def using(self, segment: str) -> "tuple[str, ...]":
         """Return the ids of the listed campaigns whose audience is ``segment``."""
-        return tuple(
-            saved.campaign.id for saved in self.newest() if saved.campaign.segment.name == segment
-        )
+        return tuple(saved.campaign.id for saved in self.newest() if saved.campaign.segment.name == segment)
 
     def _saved(self, version: Version) -> SavedCampaign:
         return SavedCampaign(

@@ -1,0 +1,1 @@
+"""From verdicts to accepted requests: payload, frozen bytes, client, ledger."""

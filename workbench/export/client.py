@@ -1,5 +1,6 @@
 """The one outside call: POST frozen bytes to mParticle and say what came of it."""
 
+import json
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -96,7 +97,7 @@ class Client:
             return Answer(outcome=Outcome.UNKNOWN, message=answer.message)
         return answer
 
-    def reachable(self) -> Answer:
+    def probe(self) -> Answer:
         """Ask the receiver about the key with an empty request; nothing is delivered by it."""
         return self._post(b"[]")
 
@@ -159,7 +160,7 @@ def _words(response: requests.Response) -> str:
         return ""
     try:
         start = next(response.iter_content(4096), b"")
-        errors = requests.models.complexjson.loads(start)["errors"]
+        errors = json.loads(start)["errors"]
         return f" {str(errors[0]['message'])[:LONGEST_MESSAGE]}"
     except (ValueError, KeyError, IndexError, TypeError, requests.exceptions.RequestException):
         return ""
@@ -170,7 +171,7 @@ def _retry_after(response: requests.Response) -> float | None:
     return min(float(text), LONGEST_PAUSE) if text.isdigit() else None
 
 
-_backoff = wait_exponential_jitter(initial=0.5, max=30)
+_backoff = wait_exponential_jitter(multiplier=0.5, max=30)
 
 
 def _wait(state: RetryCallState) -> float:

@@ -1,7 +1,6 @@
 """What is written before the first request: the audience and the bytes of every request. Write-once."""
 
 import hashlib
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -67,9 +66,7 @@ def freeze(
         _write_audience(folder / AUDIENCE, verdicts, sends, connection)
         with (folder / AUDIENCE).open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Frozen(
-        folder=final.relative_to(directory).as_posix(), audience_digest=digest, requests=requests
-    )
+    return Frozen(folder=final.relative_to(directory).as_posix(), audience_digest=digest, requests=requests)
 
 
 def discard(directory: Path, frozen: Frozen) -> None:
@@ -154,7 +151,7 @@ def _folder(final: Path) -> Iterator[Path]:
     try:
         temporary.mkdir(parents=True)
         yield temporary
-        os.replace(temporary, final)
+        temporary.replace(final)
         sync(final)
     except OSError as error:
         raise StoreError(f"the run's files cannot be written: {error.strerror or error}") from error

@@ -100,7 +100,7 @@ class Ledger:
             tables.runs.c.campaign_id == campaign_id, tables.runs.c.occurrence == occurrence
         )
         with self._database.reading() as sql:
-            row = sql.execute(query).one_or_none()
+            row = sql.execute(query).mappings().one_or_none()
         return None if row is None else _run(row)
 
     def get(self, run_id: str) -> Run:
@@ -110,7 +110,8 @@ class Ledger:
             NotFoundError: no such run; the message names near ones.
         """
         with self._database.reading() as sql:
-            row = sql.execute(sa.select(tables.runs).where(tables.runs.c.run_id == run_id)).one_or_none()
+            query = sa.select(tables.runs).where(tables.runs.c.run_id == run_id)
+            row = sql.execute(query).mappings().one_or_none()
             if row is None:
                 known = sql.scalars(sa.select(tables.runs.c.run_id)).all()
                 raise NotFoundError(f'unknown run "{run_id}".{nearest(run_id, known)}')
@@ -120,7 +121,7 @@ class Ledger:
         """Return the newest runs first."""
         query = sa.select(tables.runs).order_by(tables.runs.c.created_at.desc()).limit(limit)
         with self._database.reading() as sql:
-            return [_run(row) for row in sql.execute(query)]
+            return [_run(row) for row in sql.execute(query).mappings()]
 
     def reserve(self, run: Run, requests: Sequence[Request]) -> bool:
         """Take the occurrence and all its requests in one transaction.
@@ -202,6 +203,20 @@ class Ledger:
             found = {RequestState(state): int(users) for state, users in sql.execute(query)}
         return {state: found.get(state, 0) for state in RequestState}
 
+    def totals_of(self, run_ids: Sequence[str]) -> dict[str, dict[RequestState, int]]:
+        """Return how many users stand in each request state, for many runs in one query."""
+        table = tables.requests
+        query = (
+            sa.select(table.c.run_id, table.c.state, sa.func.sum(table.c.users))
+            .where(table.c.run_id.in_(run_ids))
+            .group_by(table.c.run_id, table.c.state)
+        )
+        found = {run_id: dict.fromkeys(RequestState, 0) for run_id in run_ids}
+        with self._database.reading() as sql:
+            for run_id, state, users in sql.execute(query):
+                found[run_id][RequestState(state)] = int(users)
+        return found
+
     @contextmanager
     def hold(self, run_id: str) -> Iterator[None]:
         """Be the only process that sends a run; the hold ends with the process.
@@ -209,7 +224,9 @@ class Ledger:
         Raises:
             BusyError: another process holds it.
         """
-        busy = BusyError(f'run "{run_id}" is being sent by another process; its progress: workbench runs show')
+        busy = BusyError(
+            f'run "{run_id}" is being sent by another process; its progress: workbench runs show'
+        )
         if not self._database.is_sqlite:
             key = int.from_bytes(hashlib.sha256(run_id.encode()).digest()[:8], signed=True)
             connection = self._database.advisory_lock(key)
@@ -232,6 +249,5 @@ class Ledger:
             raise StoreError(f"the run's lock cannot be written: {error.strerror}") from error
 
 
-def _run(row: "sa.Row[tuple[object, ...]]") -> Run:
-    values = dict(row._mapping)
-    return Run(**{**values, "state": RunState(values["state"])})
+def _run(row: sa.RowMapping) -> Run:
+    return Run(**{**row, "state": RunState(row["state"])})

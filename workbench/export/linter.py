@@ -34,7 +34,9 @@ def _rules(item: Property) -> list[str]:
         longest = f"list_max(list_transform({column}, lambda entry: length(entry)))"
         return [
             _rule(f"len({column}) > {LONGEST_LIST}", f"{item.name} over {LONGEST_LIST} entries"),
-            _rule(f"{longest} > {LONGEST_ENTRY}", f"{item.name} has an entry over {LONGEST_ENTRY} characters"),
+            _rule(
+                f"{longest} > {LONGEST_ENTRY}", f"{item.name} has an entry over {LONGEST_ENTRY} characters"
+            ),
         ]
     return []
 

@@ -1,0 +1,1 @@
+"""The condition tree and what is derived from it: SQL, sentence, JSON, counts."""

@@ -69,7 +69,9 @@ def _condition(
         case AllOf() | AnyOf():
             here = _join(path, condition.kind)
             if not condition.conditions:
-                yield Problem(path=here, message="an empty group matches nobody or everybody; add a condition")
+                yield Problem(
+                    path=here, message="an empty group matches nobody or everybody; add a condition"
+                )
             for number, part in enumerate(condition.conditions, 1):
                 place = f"{here} > {number}{ordinal(number)} condition"
                 yield from _condition(part, place, catalogue, resolver, inside)
@@ -141,9 +143,7 @@ def _measure(measure: Measure, path: str, known: Mapping[str, Property], subject
     yield from _values(measure.operator, measure.values, path)
 
 
-def _predicate(
-    item: Predicate, path: str, known: Mapping[str, Property], subject: str
-) -> Iterator[Problem]:
+def _predicate(item: Predicate, path: str, known: Mapping[str, Property], subject: str) -> Iterator[Problem]:
     if item.property not in known:
         hint = nearest(item.property, known)
         yield Problem(path=path, message=f'unknown {subject} "{item.property}".{hint}')

@@ -8,11 +8,12 @@ from workbench.errors import Problem, SegmentError, nearest
 from workbench.segments import model, windows
 from workbench.segments.model import Operator, Segment
 
-for _described in (
+_DESCRIBED: tuple[Any, ...] = (
     model.Segment, model.AllOf, model.AnyOf, model.Not, model.Did, model.UserProperty, model.InSegment,
     model.Predicate, model.Measure, windows.Ever, windows.Last, windows.DaysAgo, windows.Calendar, windows.Dates,
-):  # fmt: skip
-    _described.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+)  # fmt: skip
+for _described in _DESCRIBED:
+    _described.__pydantic_config__ = ConfigDict(extra="forbid")
 
 _ADAPTER: TypeAdapter[Segment] = TypeAdapter(Segment)
 

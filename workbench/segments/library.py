@@ -19,7 +19,7 @@ class SavedSegment:
 
     @property
     def version(self) -> int:
-        """1, 2, 3, …"""
+        """Count from 1."""
         return self.stored.version
 
 

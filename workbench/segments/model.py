@@ -12,6 +12,8 @@ from pydantic import Field
 
 from workbench.segments.windows import Ever, Window
 
+EVER = Ever()
+
 Value: TypeAlias = bool | int | float | str
 
 
@@ -90,7 +92,7 @@ class Did:
     match: Literal["any", "all"] = "any"
     where: tuple[Predicate, ...] = ()
     measure: Measure = Measure()
-    window: Window = Ever()
+    window: Window = EVER
     include_zero: bool = False
     kind: Literal["did"] = "did"
 

@@ -17,7 +17,12 @@ from workbench.segments.model import (
 )
 from workbench.segments.windows import Calendar, Dates, DaysAgo, Ever, Last, Window
 
-WORDS = {Operator.EQUALS: "is", Operator.NOT_EQUALS: "is not", Operator.IN: "is one of", Operator.NOT_IN: "is none of"}
+WORDS = {
+    Operator.EQUALS: "is",
+    Operator.NOT_EQUALS: "is not",
+    Operator.IN: "is one of",
+    Operator.NOT_IN: "is none of",
+}
 
 
 def sentence(condition: Condition) -> str:
@@ -106,4 +111,10 @@ def _joined(conditions: tuple[Condition, ...], word: str) -> str:
 
 
 def _value(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else f"{value:g}"
+    return (
+        f'"{value}"'
+        if isinstance(value, str)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else f"{value:g}"
+    )

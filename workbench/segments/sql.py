@@ -77,7 +77,10 @@ class Query:
         return f"{self._with()}\n" + "\nUNION ALL\n".join(selects)
 
     def _with(self) -> str:
-        ctes = [f"profiles AS (\n  {profiles_at()}\n)", f"{EVERYONE} AS (\n  SELECT user_code FROM profiles\n)"]
+        ctes = [
+            f"profiles AS (\n  {profiles_at()}\n)",
+            f"{EVERYONE} AS (\n  SELECT user_code FROM profiles\n)",
+        ]
         ctes += [f"-- {_comment(step.sentence)}\n{step.name} AS (\n{step.sql}\n)" for step in self.steps]
         return "WITH\n" + ",\n".join(ctes)
 
@@ -151,7 +154,11 @@ class _Compiler:
 
     def _did(self, did: Did, events: tuple[str, ...], depth: int) -> str:
         shown = Did(
-            events=events, where=did.where, measure=did.measure, window=did.window, include_zero=did.include_zero
+            events=events,
+            where=did.where,
+            measure=did.measure,
+            window=did.window,
+            include_zero=did.include_zero,
         )
         prefix = self._next("did")
         filters = [self._events(events, prefix), *self._times(did.window, prefix)]

@@ -1,0 +1,1 @@
+"""Where things are kept: the lake of Parquet files, the database of decisions, ingest."""

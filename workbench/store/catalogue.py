@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from workbench.settings import DeclaredCatalogue, PropertyType
 
@@ -87,7 +88,7 @@ class Catalogue:
 def build(
     *,
     version: int,
-    contents: Iterable[Mapping[str, Mapping[str, object]]],
+    contents: Iterable[Mapping[str, Mapping[str, Any]]],
     columns: Mapping[str, Mapping[str, Property]],
     declared: DeclaredCatalogue,
     span: tuple[datetime | None, datetime | None],
@@ -105,8 +106,8 @@ def build(
     names: dict[str, set[str]] = {name: set() for name in row_counts}
     for part in contents:
         for event, found in part.items():
-            row_counts[event] = row_counts.get(event, 0) + int(str(found["rows"]))
-            names.setdefault(event, set()).update(found["properties"])  # type: ignore[call-overload]
+            row_counts[event] = row_counts.get(event, 0) + int(found["rows"])
+            names.setdefault(event, set()).update(found["properties"])
     properties = dict(columns.get("events", {}))
     attributes = dict(columns.get("profiles", {}))
     for event, declaration in declared.events.items():

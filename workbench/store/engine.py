@@ -36,7 +36,8 @@ def frame(connection: Connection, sql: str, parameters: Parameters | None = None
         StoreError: a lake file is missing or damaged, or memory and disk are exhausted.
     """
     with errors():
-        return connection.sql(sql, params=dict(parameters or {})).pl()
+        found: pl.DataFrame = connection.sql(sql, params=dict(parameters or {})).pl()
+        return found
 
 
 def rows(connection: Connection, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:

@@ -86,16 +86,18 @@ class Versions:
         else:
             query = query.where(table.c.version == version)
         with self._database.reading() as sql:
-            row = sql.execute(query).one_or_none()
-        if row is None or (version is None and row.archived_at is not None):
+            row = sql.execute(query).mappings().one_or_none()
+        if row is None or (version is None and row["archived_at"] is not None):
             return None
-        return Version(**row._mapping)
+        return Version(**row)
 
     def first_saved(self, key: str) -> datetime:
         """Return when the first version of a document was saved."""
         table = self._table
         with self._database.reading() as sql:
-            row = sql.execute(sa.select(table.c.created_at).where(table.c.id == key, table.c.version == 1)).one()
+            row = sql.execute(
+                sa.select(table.c.created_at).where(table.c.id == key, table.c.version == 1)
+            ).one()
         found: datetime = row.created_at
         return found
 
@@ -103,16 +105,22 @@ class Versions:
         """Return the newest version of every document that is not archived, by id."""
         table = self._table
         latest = (
-            sa.select(table.c.id, sa.func.max(table.c.version).label("version")).group_by(table.c.id).subquery()
+            sa.select(table.c.id, sa.func.max(table.c.version).label("version"))
+            .group_by(table.c.id)
+            .subquery()
         )
         with self._database.reading() as sql:
-            rows = sql.execute(
-                sa.select(table)
-                .join(latest, sa.and_(table.c.id == latest.c.id, table.c.version == latest.c.version))
-                .where(table.c.archived_at.is_(None))
-                .order_by(table.c.id)
-            ).all()
-        return [Version(**row._mapping) for row in rows]
+            rows = (
+                sql.execute(
+                    sa.select(table)
+                    .join(latest, sa.and_(table.c.id == latest.c.id, table.c.version == latest.c.version))
+                    .where(table.c.archived_at.is_(None))
+                    .order_by(table.c.id)
+                )
+                .mappings()
+                .all()
+            )
+        return [Version(**row) for row in rows]
 
     def ids(self) -> list[str]:
         """Return the ids of the documents that are not archived."""

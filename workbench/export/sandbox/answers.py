@@ -79,9 +79,7 @@ _NAMED = {
     "ok": Answer(text="ok"),
     "huge": Answer(text="huge", act=Act.HUGE),
     "trickle": Answer(text="trickle", act=Act.TRICKLE, seconds=TRICKLE_LIMIT),
-    "redirect": Answer(
-        text="redirect", status=302, stores=False, headers=(("Location", REDIRECTED_PATH),)
-    ),
+    "redirect": Answer(text="redirect", status=302, stores=False, headers=(("Location", REDIRECTED_PATH),)),
     "drop-before": Answer(text="drop-before", act=Act.DROP, stores=False),
     "drop-after": Answer(text="drop-after", act=Act.DROP),
     "reset": Answer(text="reset", act=Act.RESET, stores=False),

@@ -157,7 +157,7 @@ def reset(directory: Path) -> None:
         sql.executescript(_TABLES)
         with _transaction(sql):
             for table in _ALL:
-                sql.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of the tuple above
+                sql.execute(f"DELETE FROM {table}")
         sql.execute("VACUUM")
         sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 

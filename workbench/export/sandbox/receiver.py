@@ -109,7 +109,7 @@ class Receiver:
         def serve() -> None:
             try:
                 self.serve_forever(lambda _: ready.set())
-            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            except BaseException as error:
                 failures.append(error)
             finally:
                 ready.set()

@@ -98,7 +98,7 @@ def accepted(directory: Path, run_id: str | None = None) -> Iterator[dict[str, A
 _DROPPED = "SELECT rule, reason, count(*) FROM dropped GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
 _DROPPED_BATCHES = f"""
 SELECT request, position, rule, reason FROM dropped ORDER BY 1, 2 LIMIT {LISTED_DROPS}
-"""  # noqa: S608 - a number of this file
+"""
 _REMARKS = "SELECT name, count(*) FROM remarks WHERE kind = ? GROUP BY 1 ORDER BY 2 DESC, 1"
 _ANSWERS = "SELECT answer, count(*) FROM requests GROUP BY 1 ORDER BY 2 DESC, 1"
 _RUNS = """
@@ -108,7 +108,7 @@ _ENVIRONMENTS = "SELECT environment, count(*) FROM batches GROUP BY 1 ORDER BY 2
 _LAST_REQUESTS = f"""
 SELECT number, received_at, path, batches, bytes, answer, sha256 FROM requests
 ORDER BY number DESC LIMIT {LISTED_REQUESTS}
-"""  # noqa: S608 - a number of this file
+"""
 
 
 def _open(directory: Path) -> sqlite3.Connection:

@@ -45,7 +45,7 @@ def expand(patterns: list[str]) -> tuple[InputFile, ...]:
         elif path.is_file():
             found = [path]
         else:
-            found = sorted(Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file())
+            found = sorted(Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file())  # noqa: PTH207
         if not found:
             raise IngestError(f'no file at "{pattern}"; give a file, a folder or a glob')
         paths += found

@@ -142,9 +142,7 @@ def _roles(source: Source, native: Mapping[str, str]) -> dict[str, str]:
     missing = [(role, name) for role, name in wanted.items() if name not in native]
     missing += [("column", name) for name in source.columns.values() if name not in native]
     if missing:
-        told = "; ".join(
-            f'no column "{name}" (--{role}).{nearest(name, native)}' for role, name in missing
-        )
+        told = "; ".join(f'no column "{name}" (--{role}).{nearest(name, native)}' for role, name in missing)
         raise IngestError(f"{told} The columns are: {', '.join(native)}.")
     return wanted
 
@@ -184,7 +182,7 @@ def _properties(
         if raw in taken:
             continue
         name = names.get(raw, raw)
-        if name in found.values():
+        if any(name == item.name for item in found.values()):
             raise IngestError(f'two columns are called "{name}"')
         if name in known:
             found[raw] = known[name]

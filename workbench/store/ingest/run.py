@@ -19,7 +19,7 @@ from workbench.store.ingest.files import InputFile, expand
 from workbench.store.ingest.mapping import REJECTED_MONTH, RowMapping, resolve
 from workbench.store.ingest.readers import Reject
 from workbench.store.ingest.rejects import Rejects
-from workbench.store.ingest.staging import FILE, LINE, stage
+from workbench.store.ingest.staging import FILE, LINE, Staged, stage
 from workbench.store.lake import Lake, LakeFile, LakeVersion, sync
 
 
@@ -94,86 +94,110 @@ def ingest(
                 kind=source.kind, known_files=len(files), version=base.version, recorded=str(source.recorded)
             )
         lake.sweep()
-        stamp = f"{now:%Y%m%dT%H%M%S}-{source.kind}"
-        rejects = Rejects(lake.directory.parent / "rejects" / f"{stamp}.csv")
+        rejects = Rejects(lake.directory.parent / "rejects" / f"{now:%Y%m%dT%H%M%S}-{source.kind}.csv")
         with _folder(lake.temporary) as folder:
             connection = base.connect(memory=settings.store.ingest_memory)
             try:
-                return _ingest(
-                    lake, settings, source, new, source_name, now, report,
-                    base, mapping_digest, rejects, folder, connection,
+                job = _Ingest(
+                    lake=lake, base=base, source=source, files=new, now=now, rejects=rejects, folder=folder,
+                    connection=connection, bad_row_share=settings.store.bad_row_share, report=report,
                 )  # fmt: skip
+                return job.run(source_name, mapping_digest)
             finally:
                 rejects.close()
                 connection.close()
 
 
-def _ingest(
-    lake: Lake,
-    settings: Settings,
-    source: Source,
-    files: tuple[InputFile, ...],
-    source_name: str,
-    now: datetime,
-    report: Callable[[str, int, int], None],
-    base: LakeVersion,
-    mapping_digest: str,
-    rejects: Rejects,
-    folder: Path,
-    connection: engine.Connection,
-) -> Summary:
-    total = sum(file.path.stat().st_size for file in files)
-    done = 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ingest:
+    """The steps of one ingest; each leaves its result in the folder or on the connection."""
 
-    def advance(size: int) -> None:
-        nonlocal done
-        done += size
-        report("reading", done, total)
+    lake: Lake
+    base: LakeVersion
+    source: Source
+    files: tuple[InputFile, ...]
+    now: datetime
+    rejects: Rejects
+    folder: Path
+    connection: engine.Connection
+    bad_row_share: float
+    report: Callable[[str, int, int], None]
 
-    staged = stage(
-        files, source, connection=connection, folder=_made(folder / "raw"), rejects=rejects, report=advance
-    )
-    mapping = resolve(source, staged, _known(base, source.kind))
-    _refuse_naive(connection, mapping)
-    report("typing", 0, 3)
-    typed = folder / "typed"
-    _write_typed(connection, mapping, typed)
-    _collect_rejects(connection, mapping, typed, files, rejects)
-    _refuse_too_many(rejects, staged.rows, settings.store.bad_row_share)
-    report("typing", 1, 3)
-    users, new_users = _assign_codes(connection, lake)
-    writer = events.write if source.kind == "events" else profiles.write
-    written = writer(
-        connection, lake=lake, base=base, properties=mapping.properties, source=source, typed=typed, now=now
-    )
-    report("typing", 2, 3)
-    with lake.database.transaction() as sql:
-        version = lake.commit(
-            sql, base=base.version, files=(*users, *written.files),
-            columns={source.kind: mapping.properties}, now=now,
+    def run(self, source_name: str, mapping_digest: str) -> Summary:
+        staged = self.stage()
+        mapping = resolve(self.source, staged, self.base.columns.get(self.source.kind, {}))
+        _refuse_naive(self.connection, mapping)
+        self.report("sorting", 0, 3)
+        typed = self.folder / "typed"
+        _write_typed(self.connection, mapping, typed)
+        _collect_rejects(self.connection, mapping, typed, self.files, self.rejects)
+        _refuse_too_many(self.rejects, staged.rows, self.bad_row_share)
+        self.report("sorting", 1, 3)
+        users, new_users = _assign_codes(self.connection, self.lake)
+        writer = events.write if self.source.kind == "events" else profiles.write
+        written = writer(
+            self.connection, lake=self.lake, base=self.base, properties=mapping.properties,
+            source=self.source, typed=typed, now=self.now,
         )  # fmt: skip
-        for file in files:
-            sql.execute(
-                tables.ingests.insert().values(
-                    digest=file.digest, kind=source.kind, mapping_digest=mapping_digest,
-                    file_name=file.path.name, source=source_name, version=version,
-                    row_count=staged.rows, created_at=now, created_by=actor(),
-                )
+        self.report("sorting", 2, 3)
+        version = self.commit((*users, *written.files), mapping, staged.rows, source_name, mapping_digest)
+        self.report("sorting", 3, 3)
+        return Summary(
+            kind=self.source.kind,
+            read=staged.rows,
+            added=written.added,
+            duplicates=written.duplicates,
+            rejected=self.rejects.count,
+            rejects_path=self.rejects.path if self.rejects.count else None,
+            reasons=tuple(self.rejects.reasons.most_common()),
+            new_users=new_users,
+            without_profile=users_without_profile(self.lake.at(version)),
+            version=version,
+            recorded=str(self.source.recorded),
+        )
+
+    def stage(self) -> Staged:
+        total = sum(file.path.stat().st_size for file in self.files)
+        done = 0
+
+        def advance(size: int) -> None:
+            nonlocal done
+            done += size
+            self.report("reading", done, total)
+
+        raw = self.folder / "raw"
+        raw.mkdir()
+        return stage(
+            self.files,
+            self.source,
+            connection=self.connection,
+            folder=raw,
+            rejects=self.rejects,
+            report=advance,
+        )
+
+    def commit(
+        self,
+        files: tuple[LakeFile, ...],
+        mapping: RowMapping,
+        rows: int,
+        source_name: str,
+        mapping_digest: str,
+    ) -> int:
+        with self.lake.database.transaction() as sql:
+            version = self.lake.commit(
+                sql, base=self.base.version, files=files,
+                columns={self.source.kind: mapping.properties}, now=self.now,
             )  # fmt: skip
-    report("typing", 3, 3)
-    return Summary(
-        kind=source.kind,
-        read=staged.rows,
-        added=written.added,
-        duplicates=written.duplicates,
-        rejected=rejects.count,
-        rejects_path=rejects.path if rejects.count else None,
-        reasons=tuple(rejects.reasons.most_common()),
-        new_users=new_users,
-        without_profile=users_without_profile(lake.at(version)),
-        version=version,
-        recorded=str(source.recorded),
-    )
+            for file in self.files:
+                sql.execute(
+                    tables.ingests.insert().values(
+                        digest=file.digest, kind=self.source.kind, mapping_digest=mapping_digest,
+                        file_name=file.path.name, source=source_name, version=version,
+                        row_count=rows, created_at=self.now, created_by=actor(),
+                    )
+                )  # fmt: skip
+        return version
 
 
 def derive_profiles(lake: Lake, *, now: datetime) -> Summary:
@@ -188,7 +212,9 @@ def derive_profiles(lake: Lake, *, now: datetime) -> Summary:
             "ANTI JOIN profile_versions USING (user_code) GROUP BY user_code ORDER BY user_code"
         )
         engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {events.PARQUET}")
-        ((rows,),) = engine.rows(connection, f"SELECT count(*) FROM read_parquet({engine.literal(str(path))})")
+        ((rows,),) = engine.rows(
+            connection, f"SELECT count(*) FROM read_parquet({engine.literal(str(path))})"
+        )
         connection.close()
         if not rows:
             path.unlink()
@@ -211,10 +237,6 @@ def users_without_profile(version: LakeVersion) -> int:
     )
     connection.close()
     return int(count)
-
-
-def _known(base: LakeVersion, kind: str) -> dict:  # type: ignore[type-arg]
-    return dict(base.columns.get(kind, {}))
 
 
 def _digest(source: Source) -> str:
@@ -330,8 +352,3 @@ def _folder(parent: Path) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _made(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    return path

@@ -66,7 +66,7 @@ def stage(
         IngestError: a file that cannot be read at all, or files whose columns do not fit together.
     """
     seen = _Progress()
-    views = []
+    views: list[str] = []
     for position, file in enumerate(files):
         if file.format == "parquet":
             views.append(_parquet(connection, file, position, seen))
@@ -116,8 +116,7 @@ def _text(
     else:
         chunks = readers.read_ndjson(file, source.properties)
     before = 0
-    written = 0
-    for chunk in chunks:
+    for written, chunk in enumerate(chunks):
         for reject in chunk.rejects:
             rejects.add(file.path.name, reject)
         frame = pl.DataFrame(
@@ -129,7 +128,6 @@ def _text(
             evidence.add(frame[name], chunk.kinds.get(name, set()))
         frame.write_parquet(folder / f"{position:06d}-{written:06d}.parquet", compression="lz4")
         seen.rows += frame.height + len(chunk.rejects)
-        written += 1
         report(chunk.bytes - before)
         before = chunk.bytes
     pattern = engine.literal(str(folder / f"{position:06d}-*.parquet"))

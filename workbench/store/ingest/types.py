@@ -134,7 +134,9 @@ def value(column: str, native: str, kind: PropertyType, rule: TimeRule) -> str:
             case "boolean":
                 return f"CASE lower({column}) WHEN 'true' THEN true WHEN 'false' THEN false END"
             case "date":
-                return f"CASE WHEN regexp_matches({column}, {literal(DATE)}) THEN try_cast({column} AS DATE) END"
+                return (
+                    f"CASE WHEN regexp_matches({column}, {literal(DATE)}) THEN try_cast({column} AS DATE) END"
+                )
             case "instant":
                 return instant(column, native, TimeRule(zone=rule.zone))
             case "list":

@@ -1,0 +1,63 @@
+# make demo   the main job, end to end, on the sample
+# make test   lint, types, import rules, notebooks, tests
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test test-long lint format lock clean-demo notebooks benchmark
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY) ## make .venv from the lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 demo"; exit 1; }
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --clear --python $(PYTHON) $(VENV) && \
+	  uv pip install --quiet --python $(BIN)/python -r requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . ; \
+	else \
+	  { $(PYTHON) -m venv --clear $(VENV) || { echo "venv is missing: on Debian, apt-get install python3-venv"; exit 1; } ; } && \
+	  echo "installing pinned packages with pip (1 to 2 minutes; seconds with uv)" && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	fi
+	@touch $(READY)
+
+demo: $(READY) ## sample data, ingest, campaign, export to the embedded receiver
+	@$(BIN)/workbench demo
+
+clean-demo: ## forget the demo's state and sample
+	rm -rf .workbench data/sample/raw
+
+lint: $(READY) ## style, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## fix what can be fixed by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+notebooks: $(READY) ## run every notebook and dashboard on a small account
+	$(BIN)/python -m pytest -q -p notebook_account --nbval-lax -W default notebooks dashboards
+
+test: lint notebooks ## everything that must pass before a commit
+	$(BIN)/python -m pytest -q -n 2 -m "not long" tests workbench
+
+test-long: $(READY) ## long property, kill, fresh-clone and memory runs
+	$(BIN)/python -m pytest -q -m long tests
+
+benchmark: $(READY) ## peak memory and times of the sample and of ten times the sample
+	$(BIN)/python benchmarks/sample.py
+
+lock: ## resolve pyproject.toml anew (needs uv)
+	uv pip compile --no-emit-index-url --universal --python-version 3.11 --extra dev --no-header --quiet \
+	  pyproject.toml -o requirements.lock
+	$(BIN)/python tests/pins.py environment.yml

@@ -1,0 +1,90 @@
+"""What every test may use, and which tests this machine can run."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from accounts import BUYERS, Account, make_account, people, purchases
+
+from workbench.export.sandbox import Receiver
+
+KEY, SECRET = "test-key", "test-secret"
+
+
+def postgres_bin() -> Path | None:
+    """Where PostgreSQL's server binaries are."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    return found[-1].parent if found else Path(on_path).parent if on_path else None
+
+
+def chromium() -> str | None:
+    """Where a Chromium is."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+ABSENT = {
+    "postgres": ("PostgreSQL's server (Debian: apt-get install postgresql)", lambda: postgres_bin() is None),
+    "browser": ("Chromium (Debian: apt-get install chromium)", lambda: chromium() is None),
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what this machine cannot run and say so; with CI=true its absence is an error."""
+    for marker, (what, is_absent) in ABSENT.items():
+        wanting = [item for item in items if item.get_closest_marker(marker)]
+        if not wanting or not is_absent():
+            continue
+        if os.environ.get("CI") == "true":
+            raise pytest.UsageError(f"{len(wanting)} tests need {what}, and nothing is skipped in CI")
+        items[:] = [item for item in items if item not in wanting]
+        config.hook.pytest_deselected(items=wanting)
+        config.stash.setdefault(NOTES, []).append(f"deselected {len(wanting)} tests: they need {what}")
+
+
+NOTES = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was deselected."""
+    for note in terminalreporter.config.stash.get(NOTES, []):
+        terminalreporter.write_line(note, yellow=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see their own account only, and no keyring of this machine."""
+    for name in list(os.environ):
+        if name.startswith("WORKBENCH_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("WORKBENCH_ACTOR", "tester")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Account:
+    """An empty account."""
+    return make_account(tmp_path / "home")
+
+
+@pytest.fixture
+def shop(account: Account) -> Account:
+    """An account with 1,000 buyers, the segment ``buyers`` and the campaign ``hello`` (10 % control, cap 500)."""
+    account.ingest("profiles", people(1000))
+    account.ingest("events", purchases(1000))
+    account.save_segment("buyers", BUYERS)
+    account.save_campaign("hello", "buyers", control={"share": 0.1}, cap={"per_run": 500})
+    return account
+
+
+@pytest.fixture
+def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """A real receiver on loopback; the environment points at it."""
+    with Receiver(tmp_path / "sandbox", key=KEY, secret=SECRET) as server:
+        monkeypatch.setenv("WORKBENCH_MPARTICLE_URL", server.url)
+        monkeypatch.setenv("WORKBENCH_MPARTICLE_KEY", KEY)
+        monkeypatch.setenv("WORKBENCH_MPARTICLE_SECRET", SECRET)
+        yield server

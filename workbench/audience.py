@@ -1,0 +1,79 @@
+"""A campaign's audience: its segment asked once, its users marked for any share of control."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from workbench.campaigns import control
+from workbench.campaigns.candidates import candidates
+from workbench.campaigns.library import SavedCampaign
+from workbench.export import linter
+from workbench.segments import qualify
+from workbench.segments.sentence import sentence
+from workbench.store.lake import LakeVersion
+from workbench.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Who is in a campaign's segment: the dear step of a plan, the same for any control and cap.
+
+    Attributes:
+        version: the lake as it was asked.
+        sentence: what the segment says.
+        users: ``user_code``, ascending.
+    """
+
+    campaign: SavedCampaign
+    as_of: datetime
+    version: LakeVersion
+    sentence: str
+    users: pl.DataFrame
+
+
+def ask(workspace: Workspace, campaign: SavedCampaign, *, as_of: datetime) -> Audience:
+    """Ask the segment of a campaign.
+
+    Raises:
+        SegmentError: it no longer fits the data.
+        StoreError: the lake cannot be read.
+    """
+    pin = campaign.campaign.segment
+    segment = workspace.segments.get(pin.name, pin.version).segment
+    version = workspace.lake.at()
+    query = qualify.compiled(
+        segment, as_of, version=version, zone=workspace.zone, resolver=workspace.segments
+    )
+    connection = version.connect()
+    users = qualify.qualified(query, connection)
+    connection.close()
+    return Audience(
+        campaign=campaign, as_of=as_of, version=version, sentence=sentence(segment.condition), users=users
+    )
+
+
+def mark(workspace: Workspace, asked: Audience, *, run: str, control_share: float | None) -> pl.DataFrame:
+    """Mark each user of an audience: the frame of ``campaigns.candidates`` for one share of control.
+
+    Raises:
+        ProblemsError: the settings name attributes that the profiles do not have.
+        StoreError: the lake cannot be read.
+    """
+    settings, catalogue = workspace.settings, asked.version.catalogue
+    workspace.check_attributes(asked.version)
+    connection = asked.version.connect()
+    found = candidates(
+        connection,
+        asked.users,
+        as_of=asked.as_of,
+        catalogue=catalogue,
+        identities=settings.identities,
+        consent=settings.consent,
+        control_salt=control.control_salt(settings.account.salt, asked.campaign.campaign.id),
+        control_share=control_share,
+        cap_salt=control.cap_salt(settings.account.salt, run),
+        lint=linter.lint_sql(asked.campaign.campaign.content.attributes, catalogue),
+    )
+    connection.close()
+    return found

@@ -1,0 +1,205 @@
+"""Charts: a frame goes in, a plotly Figure comes out; nothing is read and nothing is shown here.
+
+The background is transparent. Every text is a mid grey that reads on white and on near-black;
+pages with a theme overrule it by CSS (``widgets.markup.STYLE``).
+"""
+
+import html
+import json
+import textwrap
+from typing import Any
+
+import plotly.graph_objects as go
+import polars as pl
+
+from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET
+from workbench.segments.qualify import Counts
+
+# Okabe and Ito's palette: told apart with any colour vision, and on light and dark grounds.
+SENT = "#009E73"
+HELD_OUT = "#56B4E9"
+LEFT_OUT = "#E69F00"
+FAILED = "#D55E00"
+UNCLEAR = "#CC79A7"
+WHOLE = "#8C959F"
+INK = "#777E87"
+GRID = "rgba(128, 136, 145, 0.25)"
+
+MIME = "application/vnd.plotly.v1+json"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
+ROW, MARGIN = 36, 56
+MOST_RUNS = 12
+OUTCOMES = {
+    "accepted": (SENT, "Accepted"), "rejected": (FAILED, "Rejected"),
+    "unknown": (UNCLEAR, "Outcome unknown"), "pending": (WHOLE, "Not sent yet"),
+}  # fmt: skip
+
+
+def waterfall(frame: pl.DataFrame) -> go.Figure:
+    """Show how the qualified become the sent: one falling bar a reason, the held out, what is left.
+
+    Args:
+        frame: ``verdict, reason, arm, users`` in the order of the steps.
+    """
+    qualified = int(frame["users"].sum())
+    if not qualified:
+        return _empty("No user qualifies, so there is nobody to send to")
+    steps = (
+        frame.group_by("verdict", "reason", maintain_order=True)
+        .agg(
+            pl.col("users").sum(),
+            target=pl.col("users").filter(pl.col("arm") == TARGET).sum(),
+            control=pl.col("users").filter(pl.col("arm") == CONTROL).sum(),
+        )
+        .to_dicts()
+    )
+    arms = {arm: int(frame.filter(pl.col("arm") == arm)["users"].sum()) for arm in (TARGET, CONTROL)}
+    bars = [{"label": "Qualified", "base": 0, "text": f"{qualified:,}", "color": WHOLE, "users": qualified, **arms}]
+    left = qualified
+    for step in steps:
+        if step["verdict"] == SEND:
+            continue
+        left -= step["users"]
+        held = step["verdict"] == HOLDOUT
+        label = "Held out (control)" if held else _capital(step["reason"])
+        bars.append(
+            {**step, "label": label, "base": left, "text": f"−{step['users']:,}",
+             "color": HELD_OUT if held else LEFT_OUT}
+        )  # fmt: skip
+    bars.append(
+        {"label": "Sent to", "base": 0, "text": f"{left:,}", "color": SENT, "users": left, "target": left, "control": 0}
+    )
+    return _bars(bars, whole=qualified, share_of="of the qualified", arms=True)
+
+
+def conditions(counts: Counts) -> go.Figure:
+    """Show how many users each condition of a segment holds, and the segment last."""
+    if not counts.everyone:
+        return _empty("No user has a profile at this instant")
+    bars: list[dict[str, Any]] = [
+        {"label": "Everyone with a profile", "base": 0, "users": counts.everyone, "color": WHOLE}
+    ]
+    for step in counts.conditions[:-1]:
+        bars.append({"label": step.sentence, "base": 0, "users": step.users, "color": HELD_OUT})
+    bars.append({"label": "In the segment", "base": 0, "users": counts.qualified, "color": SENT})
+    bars = [{**bar, "text": f"{bar['users']:,}"} for bar in bars]
+    return _bars(bars, whole=counts.everyone, share_of="of everyone", arms=False)
+
+
+def runs(frame: pl.DataFrame) -> go.Figure:
+    """Show the newest runs, newest first: users by outcome.
+
+    Args:
+        frame: of ``stats.report.runs_frame``.
+    """
+    shown = frame.head(MOST_RUNS)
+    if not shown.height:
+        return _empty("No run yet")
+    labels = [
+        f"{_wrapped(row['campaign_id'], 24)}<br><span style='font-size:11px'>{row['occurrence']:%d %b %Y, %H:%M}</span>"
+        for row in shown.iter_rows(named=True)
+    ]
+    places = list(range(shown.height))
+    figure = go.Figure()
+    for name, (color, title) in OUTCOMES.items():
+        if name != "accepted" and not shown[name].sum():
+            continue
+        figure.add_bar(
+            x=shown[name].to_list(), y=places, orientation="h", name=title, marker={"color": color, "line": {"width": 0}},
+            width=0.55, customdata=shown["run_id"].to_list(),
+            hovertemplate="%{customdata}<br>" + title + ": %{x:,} users<extra></extra>",
+        )  # fmt: skip
+    sums = shown.select(pl.sum_horizontal(*OUTCOMES)).to_series().to_list()
+    figure.add_scatter(
+        x=sums, y=places, mode="text", text=[f" {users:,}" for users in sums], textposition="middle right",
+        showlegend=False, hoverinfo="skip", cliponaxis=False,
+    )  # fmt: skip
+    _style(figure, labels, rows=shown.height, row=46, widest=max(*sums, 1))
+    figure.update_layout(
+        barmode="stack", showlegend=True, margin={"t": 34},
+        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "traceorder": "normal"},
+    )  # fmt: skip
+    return figure
+
+
+def bundle(figure: go.Figure, title: str) -> dict[str, Any]:
+    """Return a figure as a display bundle that JupyterLab and Voila draw without a widget.
+
+    Args:
+        figure: of this module.
+        title: what a reader without the drawing is told.
+    """
+    return {MIME: json.loads(figure.to_json()), "text/plain": title}
+
+
+def _bars(bars: list[dict[str, Any]], *, whole: int, share_of: str, arms: bool) -> go.Figure:
+    """Draw one horizontal bar a row, the first on top, its number at the right end."""
+    split = "<br>%{customdata[2]:,} target, %{customdata[3]:,} control" if arms else ""
+    figure = go.Figure(
+        go.Bar(
+            x=[bar["users"] for bar in bars],
+            base=[bar["base"] for bar in bars],
+            y=list(range(len(bars))),
+            orientation="h",
+            width=0.62,
+            text=[bar["text"] for bar in bars],
+            textposition="outside",
+            cliponaxis=False,
+            marker={"color": [bar["color"] for bar in bars], "line": {"width": 0}},
+            customdata=[
+                [_wrapped(bar["label"], 60), bar["users"] / whole, bar.get(TARGET, 0), bar.get(CONTROL, 0)]
+                for bar in bars
+            ],
+            hovertemplate="<b>%{customdata[0]}</b><br>%{x:,} users, %{customdata[1]:.1%} "
+            + share_of + split + "<extra></extra>",
+        )
+    )  # fmt: skip
+    labels = [_wrapped(_short(bar["label"], 84), 30) for bar in bars]
+    lines = max(label.count("<br>") for label in labels) + 1
+    _style(figure, labels, rows=len(bars), row=max(ROW, 15 * lines + 10), widest=whole)
+    return figure
+
+
+def _style(figure: go.Figure, labels: list[str], *, rows: int, row: int, widest: int) -> None:
+    figure.update_layout(
+        height=row * rows + MARGIN,
+        autosize=True,
+        margin={"l": 8, "r": 12, "t": 8, "b": 30, "pad": 6},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT, "size": 13, "color": INK},
+        showlegend=False,
+        separators=".,",
+        uniformtext={"minsize": 12, "mode": "show"},
+        hoverlabel={"font": {"family": FONT}, "align": "left"},
+    )
+    figure.update_xaxes(
+        range=[0, widest * 1.14], tickformat=",~d", nticks=6, gridcolor=GRID, zerolinecolor=GRID, fixedrange=True
+    )
+    figure.update_yaxes(
+        tickvals=list(range(rows)), ticktext=labels, range=[rows - 0.45, -0.55], showgrid=False, zeroline=False,
+        automargin=True, fixedrange=True,
+    )  # fmt: skip
+
+
+def _empty(sentence: str) -> go.Figure:
+    figure = go.Figure()
+    figure.add_annotation(
+        text=sentence, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 15}
+    )
+    _style(figure, [], rows=1, row=64, widest=1)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return figure
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def _wrapped(text: str, width: int) -> str:
+    return "<br>".join(html.escape(line, quote=False) for line in textwrap.wrap(text, width)) or "–"

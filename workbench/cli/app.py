@@ -1,0 +1,57 @@
+"""The command line put together; exit codes are those of ``errors``."""
+
+import os
+import sys
+
+import typer
+from rich.markup import escape
+
+from workbench import __version__
+from workbench.cli import data, demo, library, sandbox, sending, serve
+from workbench.cli.output import err, out
+from workbench.errors import WorkbenchError
+
+app = typer.Typer(
+    help="Build segments over your own events, see exact reach, send capped campaigns to mParticle once each.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog=(
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong input, 4 store, 5 receiver does not answer "
+        "(resume), 6 key refused (resume), 7 busy elsewhere, 8 some users rejected or unknown, 130 interrupted."
+    ),
+)
+
+app.command("demo")(demo.demo)
+app.command("init")(data.init)
+app.command("check")(data.check)
+app.command("ingest")(data.ingest_command)
+app.add_typer(library.segments, name="segment")
+app.add_typer(library.campaigns, name="campaign")
+app.command("reach")(data.reach)
+app.command("plan")(sending.plan)
+app.command("send")(sending.send)
+app.command("resume")(sending.resume)
+app.add_typer(sending.history, name="runs")
+app.add_typer(sandbox.app, name="sandbox")
+app.command("lab")(serve.lab)
+app.command("dashboards")(serve.dashboards)
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    out.print(__version__)
+
+
+def main() -> None:
+    """Run a command; every error that a user can meet is one line (or one a problem) and an exit code."""
+    try:
+        app()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except WorkbenchError as error:
+        err.print(f"[red]error[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(error.exit_code)

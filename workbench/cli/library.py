@@ -1,0 +1,181 @@
+"""Commands that keep segments and campaigns: save, list, show, clone, archive."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from workbench.campaigns import codec as campaign_codec
+from workbench.cli.output import Config, Json, answer, local, out
+from workbench.errors import InputError
+from workbench.segments import codec as segment_codec
+from workbench.segments.check import check
+from workbench.segments.sentence import sentence
+from workbench.store import documents
+from workbench.store.lake import utc_now
+from workbench.workspace import open_workspace
+
+segments = typer.Typer(help="Saved segments: versioned condition trees.", no_args_is_help=True)
+campaigns = typer.Typer(help="Saved campaigns: who, how many, what.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="A YAML or JSON file.")]
+Version = Annotated[int | None, typer.Option(help="Which version [default: the newest].")]
+
+
+@segments.command("save")
+def save_segment(file: File, config: Config = None, json: Json = False) -> None:
+    """Check a segment against the data and save it as a new version."""
+    workspace = open_workspace(config)
+    segment = segment_codec.from_json(documents.read(file))
+    check(segment, workspace.lake.at().catalogue, workspace.segments)
+    saved = workspace.segments.save(segment, now=utc_now())
+    shown = {"name": segment.name, "version": saved.version, "digest": saved.stored.digest}
+    answer(
+        shown, as_json=json,
+        show=lambda: out.print(f'segment "{segment.name}", version {saved.version}: {escape(sentence(segment.condition))}'),
+    )  # fmt: skip
+
+
+@segments.command("list")
+def list_segments(config: Config = None, json: Json = False) -> None:
+    """List the newest version of every segment."""
+    workspace = open_workspace(config)
+    saved = workspace.segments.newest()
+
+    def show() -> None:
+        table = Table("segment", "version", "says", "saved", "by")
+        for item in saved:
+            when = local(item.stored.created_at, workspace.zone)
+            says = escape(sentence(item.segment.condition))
+            table.add_row(item.segment.name, str(item.version), says, when, item.stored.created_by)
+        out.print(table)
+
+    rows = [
+        {
+            "name": item.segment.name, "version": item.version, "sentence": sentence(item.segment.condition),
+            "digest": item.stored.digest, "created_at": item.stored.created_at,
+            "created_by": item.stored.created_by,
+        }
+        for item in saved
+    ]  # fmt: skip
+    answer(rows, as_json=json, show=show)
+
+
+@segments.command("show")
+def show_segment(name: str, version: Version = None, config: Config = None, json: Json = False) -> None:
+    """Print a segment as the YAML that saves it."""
+    saved = open_workspace(config).segments.get(name, version)
+    body = segment_codec.to_json(saved.segment)
+    answer(body, as_json=json, show=lambda: out.print(documents.dump(body), end="", markup=False))
+
+
+@segments.command("clone")
+def clone_segment(name: str, new_name: str, config: Config = None, json: Json = False) -> None:
+    """Save a copy under another name."""
+    workspace = open_workspace(config)
+    if new_name in workspace.segments.names():
+        raise InputError(f'segment "{new_name}" is there already; choose another name')
+    body = {**segment_codec.to_json(workspace.segments.get(name).segment), "name": new_name}
+    saved = workspace.segments.save(segment_codec.from_json(body), now=utc_now())
+    shown = {"name": new_name, "version": saved.version}
+    answer(shown, as_json=json, show=lambda: out.print(f'segment "{new_name}", version {saved.version}'))
+
+
+@segments.command("archive")
+def archive_segment(name: str, config: Config = None) -> None:
+    """Take a segment out of the lists; refused while a campaign uses it."""
+    workspace = open_workspace(config)
+    users = workspace.campaigns.using(name)
+    if users:
+        raise InputError(f'segment "{name}" is used by the campaigns {", ".join(users)}; archive those first')
+    workspace.segments.archive(name, now=utc_now())
+    out.print(f'segment "{name}" is archived; its versions stay')
+
+
+@campaigns.command("save")
+def save_campaign(file: File, config: Config = None, json: Json = False) -> None:
+    """Check a campaign and save it as a new version."""
+    workspace = open_workspace(config)
+    campaign = campaign_codec.from_json(documents.read(file))
+    saved = workspace.campaigns.save(campaign, catalogue=workspace.lake.at().catalogue, now=utc_now())
+    pin = saved.campaign.segment
+    shown = {
+        "id": campaign.id,
+        "version": saved.stored.version,
+        "segment": pin.name,
+        "segment_version": pin.version,
+    }
+    text = f'campaign "{campaign.id}", version {saved.stored.version}, for segment "{pin.name}" version {pin.version}'
+    answer(shown, as_json=json, show=lambda: out.print(text))
+
+
+@campaigns.command("list")
+def list_campaigns(config: Config = None, json: Json = False) -> None:
+    """List the newest version of every campaign."""
+    workspace = open_workspace(config)
+    saved = workspace.campaigns.newest()
+
+    def show() -> None:
+        table = Table("campaign", "version", "name", "segment", "control", "cap", "saved", "by")
+        for item in saved:
+            campaign = item.campaign
+            share = f"{campaign.control.share:.0%}" if campaign.control.share else "none"
+            cap = f"{campaign.cap.per_run:,}" if campaign.cap.per_run else "none"
+            pin = f"{campaign.segment.name} v{campaign.segment.version}"
+            when = local(item.stored.created_at, workspace.zone)
+            table.add_row(
+                campaign.id, str(item.stored.version), escape(campaign.name), pin, share, cap, when,
+                item.stored.created_by,
+            )  # fmt: skip
+        out.print(table)
+
+    rows = [
+        {
+            **campaign_codec.to_json(item.campaign), "version": item.stored.version,
+            "digest": item.stored.digest, "created_at": item.stored.created_at,
+            "created_by": item.stored.created_by,
+        }
+        for item in saved
+    ]  # fmt: skip
+    answer(rows, as_json=json, show=show)
+
+
+@campaigns.command("show")
+def show_campaign(name: str, version: Version = None, config: Config = None, json: Json = False) -> None:
+    """Print a campaign as the YAML that saves it."""
+    workspace = open_workspace(config)
+    saved = workspace.campaigns.get(name, version)
+    body = campaign_codec.to_json(saved.campaign)
+
+    def show() -> None:
+        out.print(documents.dump(body), end="", markup=False)
+        pin = saved.campaign.segment
+        newest = workspace.segments.find(pin.name, None)
+        if newest is not None and workspace.segments.get(pin.name).version != pin.version:
+            version = workspace.segments.get(pin.name).version
+            out.print(
+                f'[yellow]# segment "{pin.name}" has a newer version, {version}; save the campaign to take it[/]'
+            )
+
+    answer(body, as_json=json, show=show)
+
+
+@campaigns.command("clone")
+def clone_campaign(name: str, new_id: str, config: Config = None, json: Json = False) -> None:
+    """Save a copy under another id: a campaign with its own control group and its own runs."""
+    workspace = open_workspace(config)
+    saved = workspace.campaigns.clone(name, new_id, catalogue=workspace.lake.at().catalogue, now=utc_now())
+    shown = {"id": new_id, "version": saved.stored.version}
+    answer(
+        shown, as_json=json, show=lambda: out.print(f'campaign "{new_id}", version {saved.stored.version}')
+    )
+
+
+@campaigns.command("archive")
+def archive_campaign(name: str, config: Config = None) -> None:
+    """Take a campaign out of the lists; its versions and runs stay."""
+    workspace = open_workspace(config)
+    workspace.campaigns.archive(name, now=utc_now())
+    out.print(f'campaign "{name}" is archived; its versions and runs stay')

@@ -1,0 +1,70 @@
+"""What the command line prints: tables for people, JSON for programs, errors in one place."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.table import Table
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="The workbench.toml; by default the nearest one upwards."),
+]
+
+
+def answer(value: Any, *, as_json: bool, show: Callable[[], None]) -> None:
+    """Print a value as JSON, or let ``show`` print it for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
+    else:
+        show()
+
+
+def plain(value: Any) -> Any:
+    """Return JSON values: instants as ISO 8601 UTC, frames as rows, paths as text."""
+    if isinstance(value, pl.DataFrame):
+        return plain(value.to_dicts())
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date | Path):
+        return str(value)
+    return value
+
+
+def waterfall(frame: pl.DataFrame, qualified: int, title: str) -> Table:
+    """Return the table of verdicts: one row a reason, both arms, and a total that adds up."""
+    table = Table(title=title, title_justify="left", show_footer=True)
+    table.add_column("verdict", footer="qualified")
+    table.add_column("reason")
+    for arm in ("target", "control"):
+        of_arm = frame.filter(pl.col("arm") == arm)["users"].sum()
+        table.add_column(arm, justify="right", footer=f"{of_arm:,}")
+    table.add_column("users", justify="right", footer=f"{qualified:,}")
+    for (verdict, reason), rows in frame.group_by("verdict", "reason", maintain_order=True):
+        arms = dict(rows.select("arm", "users").iter_rows())
+        style = {"send": "green", "holdout": "cyan"}.get(str(verdict), "dim")
+        cells = [f"{arms.get(arm, 0):,}" if arm in arms else "" for arm in ("target", "control")]
+        table.add_row(f"[{style}]{verdict}[/]", str(reason or ""), *cells, f"{rows['users'].sum():,}")
+    return table
+
+
+def local(instant: datetime | None, zone: Any) -> str:
+    """Return an instant in the account's zone."""
+    return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z") if instant else ""

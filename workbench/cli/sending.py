@@ -1,0 +1,178 @@
+"""Commands that send: plan, send, resume, runs."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from workbench import progress, runs
+from workbench.cli.data import parse_instant
+from workbench.cli.output import Config, Json, answer, local, out, waterfall
+from workbench.errors import UndeliveredError
+from workbench.export.ledger import RequestState, Run, RunState
+from workbench.runs import Plan, Receipt
+from workbench.workspace import Workspace, open_workspace
+
+Campaign = Annotated[str, typer.Argument(help="The id of a saved campaign.")]
+Occurrence = Annotated[
+    str | None, typer.Option(help="Which scheduled instant, ISO 8601 [default: the campaign's only one].")
+]
+AsOf = Annotated[str | None, typer.Option(help="Instant of the question, ISO 8601 [default: now].")]
+
+history = typer.Typer(help="Runs and what became of their users.", no_args_is_help=True)
+
+
+def plan(
+    campaign: Campaign,
+    occurrence: Occurrence = None,
+    as_of: AsOf = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Show what a send would do; nothing is written and nobody is sent to."""
+    workspace = open_workspace(config)
+    planned = _plan(workspace, campaign, occurrence, as_of, silent=json)
+
+    def show() -> None:
+        out.print(
+            f"[bold]{escape(planned.campaign.campaign.name)}[/]: {escape(planned.audience)}", soft_wrap=True
+        )
+        out.print(waterfall(planned.waterfall, planned.qualified, f"plan of {planned.run_id}"))
+        out.print(
+            f"[dim]as of {local(planned.as_of, workspace.zone)}; would send {planned.to_send:,} to "
+            f"{planned.environment}; nothing was sent[/]"
+        )
+        if planned.already:
+            out.print(f"[yellow]this occurrence has a run, {planned.already.state}: sending again sends 0[/]")
+
+    answer(plan_json(planned), as_json=json, show=show)
+
+
+def send(
+    campaign: Campaign,
+    occurrence: Occurrence = None,
+    as_of: AsOf = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Send a campaign's occurrence once; again, it sends what is left, which may be nobody."""
+    workspace = open_workspace(config)
+    planned = _plan(workspace, campaign, occurrence, as_of, silent=json)
+    receipt = runs.execute(workspace, planned, report=progress.bar(silent=json))
+    _finish(workspace, receipt, as_json=json)
+
+
+def resume(
+    run: Annotated[str, typer.Argument(help="The id of an interrupted run.")],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Send exactly what an interrupted run has not sent yet: the same bytes, the same ids."""
+    workspace = open_workspace(config)
+    receipt = runs.resume(workspace, run, report=progress.bar(silent=json))
+    _finish(workspace, receipt, as_json=json)
+
+
+@history.command("list")
+def list_runs(
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """List the newest runs."""
+    workspace = open_workspace(config)
+    found = [(run, workspace.ledger.totals(run.run_id)) for run in workspace.ledger.newest(limit)]
+
+    def show() -> None:
+        table = Table(
+            "run", "state", "qualified", "to send", "accepted", "rejected", "unknown", "started", "by"
+        )
+        for run, users in found:
+            numbers = [run.qualified, run.to_send, users[RequestState.ACCEPTED]]
+            numbers += [users[RequestState.REJECTED], users[RequestState.UNKNOWN]]
+            cells = [f"{number:,}" for number in numbers]
+            table.add_row(
+                run.run_id, run.state, *cells, local(run.created_at, workspace.zone), run.created_by
+            )
+        out.print(table)
+
+    answer([run_json(run, users) for run, users in found], as_json=json, show=show)
+
+
+@history.command("show")
+def show_run(
+    run: Annotated[str, typer.Argument(help="The id of a run.")], config: Config = None, json: Json = False
+) -> None:
+    """Show one run: its verdicts, and what became of the users it sent to."""
+    workspace = open_workspace(config)
+    found = workspace.ledger.get(run)
+    users = workspace.ledger.totals(run)
+    receipt = Receipt(run=found, sent_now=0, users=users)
+    answer(
+        run_json(found, users), as_json=json, show=lambda: show_receipt(workspace, receipt, now_sent=False)
+    )
+
+
+def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = True) -> None:
+    """Print the waterfall and the outcomes of a run."""
+    run = receipt.run
+    out.print(waterfall(receipt.waterfall, run.qualified, run.run_id))
+    outcomes = ", ".join(f"{state} {users:,}" for state, users in receipt.users.items() if users) or "nobody"
+    out.print(f"of {run.to_send:,} to send: {outcomes}; run {run.state}, environment {run.environment}")
+    if run.note:
+        out.print(f"[yellow]{escape(run.note)}[/]", soft_wrap=True)
+    if now_sent:
+        again = " (this occurrence was complete before)" if not receipt.sent_now and run.to_send else ""
+        out.print(f"[bold]sent now: {receipt.sent_now:,}[/]{again}")
+    else:
+        out.print(
+            f"[dim]as of {local(run.as_of, workspace.zone)}, audience {run.audience_path}[/]", soft_wrap=True
+        )
+
+
+def plan_json(planned: Plan) -> dict[str, Any]:
+    """Return a plan for programs; no person is in it."""
+    return {
+        "run_id": planned.run_id, "campaign": planned.campaign.campaign.id,
+        "version": planned.campaign.stored.version, "audience": planned.audience,
+        "occurrence": planned.occurrence, "as_of": planned.as_of, "lake_version": planned.lake_version,
+        "environment": planned.environment, "qualified": planned.qualified, "to_send": planned.to_send,
+        "waterfall": planned.waterfall, "already": planned.already.state if planned.already else None,
+        "reconstructed": planned.reconstructed,
+    }  # fmt: skip
+
+
+def run_json(run: Run, users: Mapping[RequestState, int], sent_now: int | None = None) -> dict[str, Any]:
+    """Return a run for programs; no person is in it."""
+    body = {
+        "run_id": run.run_id, "campaign": run.campaign_id, "version": run.campaign_version,
+        "occurrence": run.occurrence, "as_of": run.as_of, "state": run.state,
+        "environment": run.environment, "qualified": run.qualified, "to_send": run.to_send,
+        "users": dict(users), "waterfall": run.verdicts, "created_at": run.created_at,
+        "created_by": run.created_by, "finished_at": run.finished_at, "note": run.note,
+    }  # fmt: skip
+    return body if sent_now is None else {**body, "sent_now": sent_now}
+
+
+def _plan(
+    workspace: Workspace, campaign: str, occurrence: str | None, as_of: str | None, *, silent: bool
+) -> Plan:
+    return runs.plan(
+        workspace,
+        campaign,
+        occurrence=parse_instant(occurrence, "--occurrence"),
+        as_of=parse_instant(as_of, "--as-of"),
+        report=progress.bar(silent=silent),
+    )
+
+
+def _finish(workspace: Workspace, receipt: Receipt, *, as_json: bool) -> None:
+    body = run_json(receipt.run, receipt.users, receipt.sent_now)
+    answer(body, as_json=as_json, show=lambda: show_receipt(workspace, receipt))
+    bad = receipt.users[RequestState.REJECTED] + receipt.users[RequestState.UNKNOWN]
+    if bad or receipt.run.state is not RunState.COMPLETED:
+        raise UndeliveredError(
+            f"{bad:,} users were rejected or have an unknown outcome; see workbench runs show"
+        )

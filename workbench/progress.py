@@ -1,0 +1,24 @@
+"""Progress bars: one a step, in a terminal, a notebook or a log that papermill keeps."""
+
+from collections.abc import Callable
+
+from tqdm.auto import tqdm
+
+
+def bar(*, silent: bool = False) -> Callable[[str, int, int], None]:
+    """Return a ``report(label, done, total)`` that draws one bar for each label."""
+    bars: dict[str, "tqdm[None]"] = {}
+
+    def report(label: str, done: int, total: int) -> None:
+        if silent:
+            return
+        if label not in bars:
+            bars[label] = tqdm(total=total, desc=label, leave=False, unit_scale=True, disable=None)
+        drawn = bars[label]
+        drawn.total = total
+        drawn.update(done - drawn.n)
+        if done >= total:
+            drawn.close()
+            del bars[label]
+
+    return report

@@ -1,0 +1,70 @@
+"""How large a segment is, exactly: qualified, reachable, and each of its conditions."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from workbench.campaigns.candidates import candidates
+from workbench.segments import qualify
+from workbench.segments.sentence import sentence
+from workbench.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """The size of a segment at an instant.
+
+    Attributes:
+        sentence: what the segment says.
+        sql: the query that answered, with named parameters.
+        counts: everyone, qualified, and each condition.
+        reachable: qualified users who have an mParticle identity and are not unsubscribed.
+        reconstructed: whether some rows count as recorded at their own time.
+        seconds: the time that the whole question took.
+    """
+
+    sentence: str
+    sql: str
+    counts: qualify.Counts
+    reachable: int
+    reconstructed: bool
+    seconds: float
+
+
+def reach(workspace: Workspace, segment: str, *, as_of: datetime, version: int | None = None) -> Reach:
+    """Count a saved segment.
+
+    Raises:
+        NotFoundError: no such segment.
+        SegmentError: it does not fit the data; with all problems.
+    """
+    began = time.perf_counter()
+    asked = workspace.segments.get(segment, version).segment
+    lake = workspace.lake.at()
+    workspace.check_attributes(lake)
+    connection = lake.connect()
+    query = qualify.compiled(asked, as_of, version=lake, zone=workspace.zone, resolver=workspace.segments)
+    counts = qualify.counts(query, connection)
+    found = candidates(
+        connection,
+        qualify.qualified(query, connection),
+        as_of=as_of,
+        catalogue=lake.catalogue,
+        identities=workspace.settings.identities,
+        consent=workspace.settings.consent,
+        control_salt="",
+        control_share=None,
+        cap_salt="",
+        lint="NULL::VARCHAR",
+    )
+    connection.close()
+    return Reach(
+        sentence=sentence(asked.condition),
+        sql=query.sql,
+        counts=counts,
+        reachable=found.filter(pl.col("reachable") & ~pl.col("unsubscribed")).height,
+        reconstructed=lake.reconstructed,
+        seconds=time.perf_counter() - began,
+    )

@@ -1,0 +1,117 @@
+"""The answer behind the reach panel: the segment is asked once, control and cap are moved over its users."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from workbench import audience, runs
+from workbench.audience import Audience
+from workbench.campaigns import verdicts
+from workbench.campaigns.verdicts import HOLDOUT, SEND
+from workbench.errors import InputError
+from workbench.store.lake import utc_now
+from workbench.workspace import Workspace
+
+MOST_SHARES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Which campaign, when, and with which control and cap instead of its own."""
+
+    campaign: str
+    as_of: datetime
+    control_share: float | None = None
+    cap: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The verdicts counted, as a plan with this control and cap would give them.
+
+    Attributes:
+        question: that it answers.
+        audience: the segment as a sentence.
+        reachable: qualified users who have an identity and are not unsubscribed.
+        waterfall: ``verdict, reason, arm, users``.
+    """
+
+    question: Question
+    audience: str
+    reachable: int
+    reconstructed: bool
+    waterfall: pl.DataFrame
+
+    @property
+    def qualified(self) -> int:
+        """How many users are in the segment."""
+        return int(self.waterfall["users"].sum())
+
+    @property
+    def held_out(self) -> int:
+        """How many would be sent to if they were not in the control group."""
+        return self._users(HOLDOUT)
+
+    @property
+    def sent(self) -> int:
+        """How many would be sent to."""
+        return self._users(SEND)
+
+    def _users(self, verdict: str) -> int:
+        return int(self.waterfall.filter(pl.col("verdict") == verdict)["users"].sum())
+
+
+class Preview:
+    """Answers questions about one workspace; keeps the last audience and its users' marks by share."""
+
+    def __init__(self, workspace: Workspace, *, clock: Callable[[], datetime] = utc_now) -> None:
+        """Ask nothing yet."""
+        self._workspace = workspace
+        self._clock = clock
+        self._key: tuple[object, ...] = ()
+        self._audience: Audience | None = None
+        self._marks: OrderedDict[float | None, pl.DataFrame] = OrderedDict()
+
+    def __call__(self, question: Question) -> Answer:
+        """Answer a question.
+
+        Raises:
+            InputError: ``as_of`` lies in the future.
+            NotFoundError: no such campaign.
+            SegmentError: its segment no longer fits the data.
+            StoreError: lake or database cannot be read.
+        """
+        now = self._clock()
+        if question.as_of > now:
+            raise InputError("as_of lies in the future: nothing is recorded by then")
+        asked = self._asked(question)
+        marks = self._marked(asked, question.control_share)
+        decided = verdicts.decide(marks, cap=question.cap, send_at=now)
+        return Answer(
+            question=question,
+            audience=asked.sentence,
+            reachable=marks.filter(pl.col("reachable") & ~pl.col("unsubscribed")).height,
+            reconstructed=asked.version.reconstructed,
+            waterfall=verdicts.waterfall(decided),
+        )
+
+    def _asked(self, question: Question) -> Audience:
+        saved = self._workspace.campaigns.get(question.campaign)
+        key = (question.campaign, saved.stored.version, question.as_of, self._workspace.lake.version())
+        if self._audience is None or key != self._key:
+            self._audience = audience.ask(self._workspace, saved, as_of=question.as_of)
+            self._key = key
+            self._marks.clear()
+        return self._audience
+
+    def _marked(self, asked: Audience, share: float | None) -> pl.DataFrame:
+        if share not in self._marks:
+            campaign = asked.campaign
+            run = runs.run_id(campaign.campaign.id, campaign.created_at)
+            self._marks[share] = audience.mark(self._workspace, asked, run=run, control_share=share)
+            while len(self._marks) > MOST_SHARES:
+                self._marks.popitem(last=False)
+        return self._marks[share]
