@@ -1,6 +1,7 @@
 """The path: what a plan says, what execute does, and that it happens once."""
 
 import json
+import resource
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,7 +35,9 @@ def test_a_plan_writes_nothing(shop: Account) -> None:
 
     def state() -> dict[str, bytes]:
         folder = shop.workspace.settings.directory
-        return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix != ".db-shm"}
+        return {
+            str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix != ".db-shm"
+        }
 
     before = state()
     runs.plan(shop.workspace, "hello", as_of=NOW, now=NOW)
@@ -53,7 +56,10 @@ def test_what_arrives_is_the_audience_row_by_row(shop: Account, receiver: Receiv
     for row in sends.iter_rows(named=True):
         batch = stored[row["source_request_id"]]
         number = int(row["user_id"])
-        assert batch["user_identities"] == {"customer_id": f"{number:05d}", "email": f"user{number}@example.com"}
+        assert batch["user_identities"] == {
+            "customer_id": f"{number:05d}",
+            "email": f"user{number}@example.com",
+        }
         assert batch["environment"] == "development"
         assert batch["events"][0]["data"]["custom_attributes"]["run_id"] == receipt.run.run_id
         assert batch["events"][0]["data"]["timestamp_unixtime_ms"] == int(plan.send_at.timestamp() * 1000)
@@ -65,7 +71,13 @@ def test_the_receiver_warns_of_nothing(shop: Account, receiver: Receiver, tmp_pa
     """Not one batch was dropped, cut or warned about."""
     runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW))
     found = report(tmp_path / "sandbox")
-    assert (found.accepted, found.duplicates, found.dropped, found.warnings, found.cut) == (500, 0, (), (), ())
+    assert (found.accepted, found.duplicates, found.dropped, found.warnings, found.cut) == (
+        500,
+        0,
+        (),
+        (),
+        (),
+    )
 
 
 def test_an_occurrence_is_sent_once(shop: Account, receiver: Receiver, tmp_path: Path) -> None:
@@ -86,7 +98,9 @@ def test_another_occurrence_is_another_run(shop: Account, receiver: Receiver) ->
     for day in (1, 2):
         plan = runs.plan(shop.workspace, "hello", occurrence=datetime(2026, 7, day, tzinfo=UTC), as_of=NOW)
         frames.append(pl.read_parquet(folder / runs.execute(shop.workspace, plan).run.audience_path))
-    first, second = ({v: set(f.filter(pl.col("verdict") == v)["user_id"]) for v in ("send", "holdout")} for f in frames)
+    first, second = (
+        {v: set(f.filter(pl.col("verdict") == v)["user_id"]) for v in ("send", "holdout")} for f in frames
+    )
     assert first["holdout"] == second["holdout"]
     assert first["send"] != second["send"]
 
@@ -156,7 +170,10 @@ def test_a_wrong_key_stops_at_once(
     assert "wrong" not in str(caught.value)
     assert report(tmp_path / "sandbox").requests == 1
     run = shop.workspace.ledger.newest()[0]
-    assert (run.state, shop.workspace.ledger.totals(run.run_id)[RequestState.RESERVED]) == (RunState.INTERRUPTED, 500)
+    assert (run.state, shop.workspace.ledger.totals(run.run_id)[RequestState.RESERVED]) == (
+        RunState.INTERRUPTED,
+        500,
+    )
     monkeypatch.setenv("WORKBENCH_MPARTICLE_SECRET", "test-secret")
     assert runs.resume(shop.workspace, run.run_id).sent_now == 500
 
@@ -217,15 +234,16 @@ def test_the_receipt_holds_no_person(shop: Account, receiver: Receiver) -> None:
     assert "@example.com" not in json.dumps(receipt.run.verdicts)
 
 
-@pytest.mark.parametrize("full", ["/dev/full"])
-def test_a_full_disk_reserves_nothing(
-    shop: Account, receiver: Receiver, full: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The frozen requests cannot be written: a one-line error, no run, no half-written folder."""
-    runs_folder = shop.workspace.settings.directory / "runs"
-    runs_folder.mkdir(exist_ok=True)
-    target = runs_folder / "hello-20260701T120000Z"
-    target.symlink_to(full)
-    with pytest.raises(StoreError, match="the run's files cannot be written"):
-        runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW))
+def test_a_full_disk_reserves_nothing(shop: Account, receiver: Receiver) -> None:
+    """A write fails half-way through the frozen requests: one line, no run, no folder that could be believed."""
+    plan = runs.plan(shop.workspace, "hello", as_of=NOW)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        with pytest.raises(StoreError, match="the run's files cannot be written: File too large"):
+            runs.execute(shop.workspace, plan)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert shop.workspace.ledger.newest() == []
+    assert not [path for path in (shop.workspace.settings.directory / "runs").rglob("*") if path.is_file()]
+    assert runs.execute(shop.workspace, plan).sent_now == 500

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from workbench import progress
 from workbench.cli.checks import findings
-from workbench.cli.output import Config, Json, answer, err, local, out
+from workbench.cli.output import Config, Json, answer, err, local, out, raw
 from workbench.errors import InputError, SettingsError, nearest
 from workbench.reach import reach as reach_of
 from workbench.settings import FILE_NAME, PropertyType, Settings, Source
@@ -144,7 +144,7 @@ def reach(
     instant = parse_instant(as_of, "--as-of") or utc_now()
     found = reach_of(workspace, segment, version=version, as_of=instant)
     if sql:
-        out.print(found.sql, soft_wrap=True, markup=False)
+        raw(found.sql + "\n")
         return
 
     def show() -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from workbench.campaigns import codec as campaign_codec
-from workbench.cli.output import Config, Json, answer, local, out
+from workbench.cli.output import Config, Json, answer, local, out, raw
 from workbench.errors import InputError
 from workbench.segments import codec as segment_codec
 from workbench.segments.check import check
@@ -45,7 +46,7 @@ def list_segments(config: Config = None, json: Json = False) -> None:
     saved = workspace.segments.newest()
 
     def show() -> None:
-        table = Table("segment", "version", "says", "saved", "by")
+        table = Table(Column("segment", no_wrap=True), "version", "says", "saved", "by", box=SIMPLE_HEAD)
         for item in saved:
             when = local(item.stored.created_at, workspace.zone)
             says = escape(sentence(item.segment.condition))
@@ -68,7 +69,7 @@ def show_segment(name: str, version: Version = None, config: Config = None, json
     """Print a segment as the YAML that saves it."""
     saved = open_workspace(config).segments.get(name, version)
     body = segment_codec.to_json(saved.segment)
-    answer(body, as_json=json, show=lambda: out.print(documents.dump(body), end="", markup=False))
+    answer(body, as_json=json, show=lambda: raw(documents.dump(body)))
 
 
 @segments.command("clone")
@@ -118,7 +119,17 @@ def list_campaigns(config: Config = None, json: Json = False) -> None:
     saved = workspace.campaigns.newest()
 
     def show() -> None:
-        table = Table("campaign", "version", "name", "segment", "control", "cap", "saved", "by")
+        table = Table(
+            Column("campaign", no_wrap=True),
+            "version",
+            "name",
+            "segment",
+            "control",
+            "cap",
+            "saved",
+            "by",
+            box=SIMPLE_HEAD,
+        )
         for item in saved:
             campaign = item.campaign
             share = f"{campaign.control.share:.0%}" if campaign.control.share else "none"
@@ -150,7 +161,7 @@ def show_campaign(name: str, version: Version = None, config: Config = None, jso
     body = campaign_codec.to_json(saved.campaign)
 
     def show() -> None:
-        out.print(documents.dump(body), end="", markup=False)
+        raw(documents.dump(body))
         pin = saved.campaign.segment
         newest = workspace.segments.find(pin.name, None)
         if newest is not None and workspace.segments.get(pin.name).version != pin.version:

@@ -31,6 +31,11 @@ def answer(value: Any, *, as_json: bool, show: Callable[[], None]) -> None:
         show()
 
 
+def raw(text: str) -> None:
+    """Print a text as it is: to be saved, piped or pasted."""
+    sys.stdout.write(text)
+
+
 def plain(value: Any) -> Any:
     """Return JSON values: instants as ISO 8601 UTC, frames as rows, paths as text."""
     if isinstance(value, pl.DataFrame):

@@ -21,6 +21,8 @@ Occurrence = Annotated[
 ]
 AsOf = Annotated[str | None, typer.Option(help="Instant of the question, ISO 8601 [default: now].")]
 
+NUMBERS = ("qualified", "to send", "accepted", "rejected", "unknown")
+
 history = typer.Typer(help="Runs and what became of their users.", no_args_is_help=True)
 
 
@@ -86,16 +88,13 @@ def list_runs(
     found = [(run, workspace.ledger.totals(run.run_id)) for run in workspace.ledger.newest(limit)]
 
     def show() -> None:
-        table = Table(
-            "run", "state", "qualified", "to send", "accepted", "rejected", "unknown", "started", "by"
-        )
+        columns = [Column(name, justify="right") for name in NUMBERS]
+        table = Table(Column("run", no_wrap=True), "state", *columns, "started", box=SIMPLE_HEAD)
         for run, users in found:
             numbers = [run.qualified, run.to_send, users[RequestState.ACCEPTED]]
             numbers += [users[RequestState.REJECTED], users[RequestState.UNKNOWN]]
             cells = [f"{number:,}" for number in numbers]
-            table.add_row(
-                run.run_id, run.state, *cells, local(run.created_at, workspace.zone), run.created_by
-            )
+            table.add_row(run.run_id, run.state, *cells, local(run.created_at, workspace.zone))
         out.print(table)
 
     answer([run_json(run, users) for run, users in found], as_json=json, show=show)

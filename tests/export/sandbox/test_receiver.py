@@ -158,9 +158,7 @@ def test_connections_are_kept_alive(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v2/events"), ("PUT", "/v2/bulkevents")])
-def test_only_post_carries_batches(
-    serve: Serve, client: requests.Session, method: str, path: str
-) -> None:
+def test_only_post_carries_batches(serve: Serve, client: requests.Session, method: str, path: str) -> None:
     """Another method is 405."""
     receiver = serve()
     root = receiver.url.removesuffix("/v2")

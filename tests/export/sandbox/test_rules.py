@@ -181,9 +181,7 @@ def test_each_bad_batch_vanishes_under_its_rule(
         response = client.post(f"{receiver.url}/{path}", json=body)
         assert (response.status_code, response.text) == (202, "")
     found = report(tmp_path)
-    assert [(drop.rule, drop.position) for drop in found.dropped_batches] == [
-        (rule, 1) for _, rule in BAD
-    ]
+    assert [(drop.rule, drop.position) for drop in found.dropped_batches] == [(rule, 1) for _, rule in BAD]
     assert (found.accepted, found.dropped_count) == (0, len(BAD))
 
 
@@ -202,9 +200,7 @@ def test_each_good_batch_is_stored_as_sent(
 ) -> None:
     """Every row of the table is stored, value for value, without a drop."""
     receiver = serve()
-    sent = [
-        changed(batch, {**change, "source_request_id": f"r-{n}"}) for n, change in enumerate(GOOD)
-    ]
+    sent = [changed(batch, {**change, "source_request_id": f"r-{n}"}) for n, change in enumerate(GOOD)]
     assert client.post(f"{receiver.url}/bulkevents", json=sent).status_code == 202
     assert report(tmp_path).dropped == ()
     assert list(accepted(tmp_path)) == sent
@@ -286,8 +282,7 @@ def test_event_names_beyond_a_thousand_are_dropped(
     """The 1001st distinct name is dropped while known names still pass."""
     receiver = serve()
     batches = [
-        changed(batch, {**with_data(event_name=f"n{n}"), "source_request_id": f"r{n}"})
-        for n in range(1001)
+        changed(batch, {**with_data(event_name=f"n{n}"), "source_request_id": f"r{n}"}) for n in range(1001)
     ]
     for start in range(0, 1001, 100):
         client.post(f"{receiver.url}/bulkevents", json=batches[start : start + 100])

@@ -1,0 +1,110 @@
+from typing import Any
+
+import polars as pl
+from accounts import NOW, SETTINGS, Account, make_account, purchases
+
+from workbench import runs
+
+PERSON = {"email": None, "phone": None, "unsubscribed": False, "email_opt_in": True}
+
+WITHOUT_IDS = SETTINGS.replace('customer_id = "user_id"\n', 'mobile_number = "phone"\n').replace(
+    'unsubscribed = "unsubscribed"', 'unsubscribed = "unsubscribed"\nrequired = ["email_opt_in"]'
+)
+
+
+def planned(home: Any, people: list[dict[str, Any]], **campaign: Any) -> dict[str, tuple[str, str | None]]:
+    """Plan a campaign over ``people`` and return verdict and reason by user id."""
+    account = make_account(home / "home", WITHOUT_IDS)
+    account.ingest(
+        "profiles", [{"user_id": f"{n:05d}", **PERSON, **person} for n, person in enumerate(people)]
+    )
+    account.ingest("events", purchases(len(people)))
+    account.save_segment("buyers", {"kind": "did", "events": ["Purchase"]})
+    account.save_campaign("hello", "buyers", **campaign)
+    return by_user(account)
+
+
+def by_user(account: Account) -> dict[str, tuple[str, str | None]]:
+    """Verdict and reason by user id."""
+    frame = runs.plan(account.workspace, "hello", as_of=NOW, now=NOW).verdicts
+    return {
+        f"{row['user_code']:05d}": (row["verdict"], row["reason"])
+        for row in frame.select("user_code", "verdict", "reason").iter_rows(named=True)
+    }
+
+
+def test_a_spelt_out_nothing_is_no_identity(tmp_path: Any) -> None:
+    """Empty, blank, nan, null and none are no address, whatever their case; a phone alone is enough."""
+    people = [{"email": text} for text in ("", "  ", "nan", "NULL", "None")]
+    found = planned(
+        tmp_path, [*people, {"email": "nan", "phone": "+12025550100"}, {"email": " a@example.com "}]
+    )
+    assert [found[f"{n:05d}"][1] for n in range(5)] == ["not reachable"] * 5
+    assert found["00005"] == found["00006"] == ("send", None)
+
+
+def test_an_absent_consent_counts_as_refused(tmp_path: Any) -> None:
+    """Required consent that is false or missing is not given; an absent unsubscribe flag is no unsubscribe."""
+    found = planned(
+        tmp_path,
+        [
+            {"email": "a@example.com", "email_opt_in": None},
+            {"email": "b@example.com", "email_opt_in": False},
+            {"email": "c@example.com", "unsubscribed": True},
+            {"email": "d@example.com", "unsubscribed": None},
+        ],
+    )
+    assert [found[f"{n:05d}"][1] for n in range(4)] == [
+        "consent missing",
+        "consent missing",
+        "unsubscribed",
+        None,
+    ]
+
+
+def test_one_address_is_sent_to_once(tmp_path: Any) -> None:
+    """Three profiles of one address, in different case and with blanks: one is sent to."""
+    same = [{"email": "Same@Example.com"}, {"email": " same@example.com"}, {"email": "SAME@EXAMPLE.COM "}]
+    found = planned(tmp_path, [*same, {"email": "other@example.com"}])
+    verdicts = sorted(found[f"{n:05d}"][0] for n in range(3))
+    assert verdicts == ["not sent", "not sent", "send"]
+    assert found["00003"] == ("send", None)
+
+
+def test_a_held_out_person_is_not_sent_to_through_a_second_profile(tmp_path: Any) -> None:
+    """Of 300 pairs that share an address, none has one profile held out and the other one sent to."""
+    people = [{"email": f"pair{n // 2}@example.com"} for n in range(600)]
+    found = planned(tmp_path, people, control={"share": 0.5})
+    pairs = [{found[f"{2 * n:05d}"][0], found[f"{2 * n + 1:05d}"][0]} for n in range(300)]
+    assert not [pair for pair in pairs if pair == {"holdout", "send"}]
+    assert {"not sent"} in pairs
+    assert {"holdout", "not sent"} in pairs
+    assert {"send", "not sent"} in pairs
+
+
+def test_an_over_long_attribute_is_found_before_the_first_request(tmp_path: Any) -> None:
+    """4,096 characters arrive, 4,097 do not: the user is left out with the rule's name, and only if it is sent."""
+    people = [
+        {"email": "a@example.com", "note": "x" * 4096},
+        {"email": "b@example.com", "note": "x" * 4097},
+    ]
+    found = planned(tmp_path, people, content={"attributes": ["note"]})
+    assert found == {
+        "00000": ("send", None),
+        "00001": ("not sent", "invalid profile: note over 4096 characters"),
+    }
+    assert planned(tmp_path / "2", people)["00001"] == ("send", None)
+
+
+def test_plan_frames_hold_no_attribute(tmp_path: Any) -> None:
+    """Codes, arms, verdicts, reasons and times: a plan's memory does not grow with the profiles."""
+    account = make_account(tmp_path / "home")
+    account.ingest("profiles", [{"user_id": "1", "email": "a@example.com"}])
+    account.ingest("events", [{"user_id": "1", "event": "Purchase", "ts": "2026-06-30T12:00:00Z"}])
+    account.save_segment("buyers", {"kind": "did", "events": ["Purchase"]})
+    account.save_campaign("hello", "buyers")
+    frame = runs.plan(account.workspace, "hello", as_of=NOW, now=NOW).verdicts
+    assert frame.schema == {
+        "user_code": pl.UInt32, "arm": pl.String, "verdict": pl.String, "reason": pl.String,
+        "send_at": pl.Datetime("us", "UTC"),
+    }  # fmt: skip

@@ -1,0 +1,118 @@
+from datetime import UTC, datetime
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.campaigns.candidates import SCHEMA
+from workbench.campaigns.verdicts import decide, waterfall
+
+AT = datetime(2026, 7, 1, tzinfo=UTC)
+FINE = {
+    "is_control": False, "cap_key": "8", "duplicate": False, "reachable": True, "unsubscribed": False,
+    "consent_missing": False, "lint": None,
+}  # fmt: skip
+
+
+def candidates(*users: dict[str, object]) -> pl.DataFrame:
+    """One row a user, sound unless said otherwise."""
+    return pl.DataFrame([{"user_code": n, **FINE, **user} for n, user in enumerate(users)], schema=SCHEMA)
+
+
+def reasons(frame: pl.DataFrame) -> list[tuple[str, str | None]]:
+    """Verdict and reason of each user."""
+    return list(decide(frame, cap=None, send_at=AT).select("verdict", "reason").iter_rows())
+
+
+def test_each_fault_has_its_reason() -> None:
+    """One user a fault, and one without any."""
+    found = reasons(
+        candidates(
+            {"duplicate": True}, {"reachable": False}, {"unsubscribed": True}, {"consent_missing": True},
+            {"lint": "note over 4096 characters"}, {"is_control": True}, {},
+        )
+    )  # fmt: skip
+    assert found == [
+        ("not sent", "duplicate identity"),
+        ("not sent", "not reachable"),
+        ("not sent", "unsubscribed"),
+        ("not sent", "consent missing"),
+        ("not sent", "invalid profile: note over 4096 characters"),
+        ("holdout", None),
+        ("send", None),
+    ]
+
+
+def test_the_first_fault_in_the_order_counts() -> None:
+    """A user with every fault is reported at the first step; taking faults away moves down the order."""
+    faults = {
+        "duplicate": True,
+        "reachable": False,
+        "unsubscribed": True,
+        "consent_missing": True,
+        "lint": "x",
+    }
+    rows = []
+    for name in list(faults):
+        rows.append(dict(faults))
+        faults[name] = FINE[name]  # type: ignore[assignment]
+    assert [reason for _, reason in reasons(candidates(*rows))] == [
+        "duplicate identity", "not reachable", "unsubscribed", "consent missing", "invalid profile: x",
+    ]  # fmt: skip
+
+
+def test_both_arms_meet_the_same_steps() -> None:
+    """A held-out user who could not have been sent to is not a holdout."""
+    assert reasons(candidates({"is_control": True, "unsubscribed": True})) == [("not sent", "unsubscribed")]
+
+
+def test_the_cap_goes_to_those_who_can_be_sent_to() -> None:
+    """Two places, and the first two in hash order cannot be reached: the next two get them."""
+    frame = candidates(
+        {"cap_key": "1", "reachable": False}, {"cap_key": "2", "is_control": True}, {"cap_key": "5"},
+        {"cap_key": "3"}, {"cap_key": "4"},
+    )  # fmt: skip
+    found = decide(frame, cap=2, send_at=AT)
+    assert found["verdict"].to_list() == ["not sent", "holdout", "not sent", "send", "send"]
+    assert found["reason"].to_list()[2] == "campaign limit for the run"
+
+
+def test_equal_keys_are_ordered_by_code() -> None:
+    """A tie under the cap has one outcome, not two."""
+    frame = candidates({"cap_key": "7"}, {"cap_key": "7"}, {"cap_key": "7"})
+    assert decide(frame, cap=1, send_at=AT)["verdict"].to_list() == ["send", "not sent", "not sent"]
+
+
+def test_nobody_is_a_valid_answer() -> None:
+    """An empty segment gives an empty frame with every column, and a waterfall without rows."""
+    found = decide(candidates(), cap=100, send_at=AT)
+    assert found.columns == ["user_code", "arm", "verdict", "reason", "send_at"]
+    assert (found.height, waterfall(found).height) == (0, 0)
+
+
+users = st.fixed_dictionaries(
+    {
+        "is_control": st.booleans(), "cap_key": st.text("0123456789abcdef", min_size=1, max_size=2),
+        "duplicate": st.booleans(), "reachable": st.booleans(), "unsubscribed": st.booleans(),
+        "consent_missing": st.booleans(), "lint": st.sampled_from([None, None, "a", "b"]),
+    }
+)  # fmt: skip
+
+
+@given(st.lists(users, max_size=60), st.one_of(st.none(), st.integers(1, 40)))
+def test_the_numbers_add_up_and_the_cap_holds(rows: list[dict[str, object]], cap: int | None) -> None:
+    """Whatever the users are: one verdict each, sums equal, no control user sent, no place wasted or doubled."""
+    frame = candidates(*rows)
+    found = decide(frame, cap=cap, send_at=AT)
+    assert found.height == len(rows) == waterfall(found)["users"].sum()
+    assert found["user_code"].to_list() == list(range(len(rows)))
+    sent = found.filter(pl.col("verdict") == "send")
+    fine = [
+        row for row in rows
+        if not (row["duplicate"] or row["unsubscribed"] or row["consent_missing"] or row["lint"]) and row["reachable"]
+    ]  # fmt: skip
+    able = sum(not row["is_control"] for row in fine)
+    assert sent.height == min(able, cap if cap is not None else able)
+    assert set(sent["arm"]) <= {"target"}
+    assert found.filter(pl.col("verdict") == "holdout").height == len(fine) - able
+    assert found.filter((pl.col("verdict") == "not sent") == pl.col("reason").is_null()).is_empty()

@@ -1,0 +1,95 @@
+"""Displays: sentences and tables that add up, escaped, without a person."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from accounts import NOW, Account
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import RichOutput, capture_output
+
+import workbench
+from workbench import charts, display, runs
+from workbench.export.sandbox import Receiver
+from workbench.segments import qualify
+from workbench.segments.model import Operator, Predicate, Segment, UserProperty
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    """A shell with the extension loaded."""
+    shell = InteractiveShell.instance()
+    workbench.load_ipython_extension(shell)
+    yield shell
+    InteractiveShell.clear_instance()
+
+
+def shown(shell: InteractiveShell, item: object) -> list[RichOutput]:
+    """Display an object as a cell's last expression and return its outputs."""
+    with capture_output() as captured:
+        shell.display_formatter.format(item)
+    return list(captured.outputs)
+
+
+def texts(markup: str) -> list[list[str]]:
+    """Return the cells of each row of the tables in ``markup``."""
+    rows = re.findall(r"<tr>(.*?)</tr>", markup)
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
+
+
+def test_a_plan_shows_a_table_that_adds_up_and_its_chart(shell: InteractiveShell, shop: Account) -> None:
+    """Sentence, verdicts with both arms and a total, then the waterfall."""
+    page, chart = shown(shell, runs.plan(shop.workspace, "hello", as_of=NOW, now=NOW))
+    assert texts(page.data["text/html"]) == [
+        ["Verdict", "Users", "Target", "Control", "Share"],
+        ["Not sent: campaign limit for the run", "400", "400", "0", "40.0%"],
+        ["Held out (control)", "100", "0", "100", "10.0%"],
+        ["Would be sent to (development)", "500", "500", "0", "50.0%"],
+        ["Qualified", "1,000", "900", "100", "100.0%"],
+    ]
+    assert charts.MIME in chart.data
+    assert page.data["text/plain"] == (
+        "hello-20260701T120000Z: 1,000 qualify, 500 would be sent to (development), as of 2026-07-01 12:00 UTC"
+    )
+
+
+def test_a_receipt_shows_what_became_of_the_sent(
+    shell: InteractiveShell, shop: Account, receiver: Receiver
+) -> None:
+    """After a real run: 500 accepted of 500, in words and in a second table."""
+    plan = runs.plan(shop.workspace, "hello", as_of=NOW, now=NOW)
+    page, _ = shown(shell, runs.execute(shop.workspace, plan))
+    assert texts(page.data["text/html"])[-2:] == [["Accepted", "500", "100.0%"], ["Total", "500", ""]]
+    assert page.data["text/plain"] == (
+        "hello-20260701T120000Z: completed, 500 of 500 accepted, 500 of them now (development)"
+    )
+
+
+def test_no_display_holds_a_person(shell: InteractiveShell, shop: Account) -> None:
+    """Neither plan, counts nor catalogue say an address, a user id or the account's salt."""
+    workspace, lake = shop.workspace, shop.workspace.lake.at()
+    saved = workspace.segments.get("buyers")
+    query = qualify.compiled(saved.segment, NOW, version=lake, zone=workspace.zone, resolver=workspace.segments)
+    plan = runs.plan(workspace, "hello", as_of=NOW, now=NOW)
+    counts = qualify.counts(query, lake.connect())
+    items = [plan, counts, saved, saved.segment, workspace.campaigns.get("hello"), lake.catalogue]
+    everything = str([[output.data for output in shown(shell, item)] for item in items])
+    assert "example.com" not in everything
+    assert "00042" not in everything
+    assert "test-salt" not in everything
+    assert "buyers" in everything
+
+
+def test_markup_in_a_segment_is_shown_as_text(shell: InteractiveShell) -> None:
+    """Names and values come from people: they are escaped."""
+    predicate = Predicate(property="plan", operator=Operator.EQUALS, values=("<img src=x onerror=alert(1)>",))
+    (page,) = shown(shell, Segment(name="<script>", condition=UserProperty(predicate=predicate)))
+    assert "<script>" not in page.data["text/html"]
+    assert "<img" not in page.data["text/html"]
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page.data["text/html"]
+
+
+def test_an_object_without_a_display_is_refused() -> None:
+    """``show`` names the type."""
+    with pytest.raises(TypeError, match="int has no display of its own"):
+        display.show(3)
