@@ -42,7 +42,9 @@ def test_the_waterfall_names_each_step_and_gives_the_held_out_their_own_colour()
 def test_a_waterfall_of_nobody_says_so() -> None:
     """Zero users give a sentence, not an empty box."""
     figure = charts.waterfall(WATERFALL.clear())
-    assert [note.text for note in figure.layout.annotations] == ["No user qualifies, so there is nobody to send to"]
+    assert [note.text for note in figure.layout.annotations] == [
+        "No user qualifies, so there is nobody to send to"
+    ]
 
 
 def test_nobody_left_to_send_to_is_drawn_as_zero() -> None:

@@ -69,7 +69,9 @@ def test_no_display_holds_a_person(shell: InteractiveShell, shop: Account) -> No
     """Neither plan, counts nor catalogue say an address, a user id or the account's salt."""
     workspace, lake = shop.workspace, shop.workspace.lake.at()
     saved = workspace.segments.get("buyers")
-    query = qualify.compiled(saved.segment, NOW, version=lake, zone=workspace.zone, resolver=workspace.segments)
+    query = qualify.compiled(
+        saved.segment, NOW, version=lake, zone=workspace.zone, resolver=workspace.segments
+    )
     plan = runs.plan(workspace, "hello", as_of=NOW, now=NOW)
     counts = qualify.counts(query, lake.connect())
     items = [plan, counts, saved, saved.segment, workspace.campaigns.get("hello"), lake.catalogue]

@@ -15,7 +15,9 @@ LOGIC = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While, ast.AsyncFor,
     ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Try, ast.If, ast.With,
 )  # fmt: skip
-SQL = re.compile(r"\b(select\s.+\sfrom|insert\s+into|delete\s+from|create\s+(table|view))\b", re.I | re.S)
+SQL = re.compile(
+    r"\b(select\s.+\sfrom|insert\s+into|delete\s+from|create\s+(table|view))\b", re.IGNORECASE | re.DOTALL
+)
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 
@@ -64,9 +66,13 @@ def test_a_notebook_has_at_most_six_cells_of_five_statements(path: Path) -> None
 def test_a_notebook_holds_no_logic(path: Path) -> None:
     """No function, no loop, no branch, no SQL."""
     notebook = read(path)
-    found = [type(node).__name__ for tree in trees(notebook) for node in ast.walk(tree) if isinstance(node, LOGIC)]
+    found = [
+        type(node).__name__ for tree in trees(notebook) for node in ast.walk(tree) if isinstance(node, LOGIC)
+    ]
     assert found == []
-    assert not [cell.source for cell in notebook.cells if cell.cell_type == "code" and SQL.search(cell.source)]
+    assert not [
+        cell.source for cell in notebook.cells if cell.cell_type == "code" and SQL.search(cell.source)
+    ]
 
 
 @each_notebook
@@ -82,7 +88,7 @@ def test_a_notebook_is_committed_without_output(path: Path) -> None:
 
 
 def test_the_send_notebook_has_its_parameters() -> None:
-    """papermill finds one tagged cell with four texts."""
+    """Papermill finds one tagged cell with four texts."""
     cells = [cell for cell in read(ROOT / "notebooks" / "send.ipynb").cells if cell.cell_type == "code"]
     (tagged,) = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     assert tagged.source.splitlines() == [

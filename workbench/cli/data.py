@@ -1,6 +1,6 @@
 """Commands about data: init, check, ingest, reach."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -95,7 +95,12 @@ def ingest_command(
     recorded: Annotated[
         str | None, typer.Option(help="When rows were recorded: history, now, or a column.")
     ] = None,
-    from_events: Annotated[bool, typer.Option(help="Derive profiles from the events instead.")] = False,
+    from_events: Annotated[
+        bool, typer.Option("--from-events", help="Profiles: derive them from events.")
+    ] = False,
+    derive: Annotated[
+        bool, typer.Option("--derive-profiles", help="Events: give new users an empty profile.")
+    ] = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -109,6 +114,8 @@ def ingest_command(
         return
     if not files:
         raise InputError("give files, a folder or a glob")
+    if derive and kind != "events":
+        raise InputError("--derive-profiles goes with `workbench ingest events`")
     name = source or kind
     saved = workspace.settings.sources.get(name)
     if saved and saved.kind != kind:
@@ -126,7 +133,16 @@ def ingest_command(
     )  # fmt: skip
     if mapping != saved:
         _save(workspace.settings, name, mapping)
-    answer(summary, as_json=json, show=lambda: _show_summary(summary))
+    if not derive:
+        answer(summary, as_json=json, show=lambda: _show_summary(summary))
+        return
+    derived = derive_profiles(workspace.lake, now=utc_now())
+
+    def show() -> None:
+        _show_summary(replace(summary, without_profile=0))
+        _show_summary(derived)
+
+    answer({"events": summary, "profiles": derived}, as_json=json, show=show)
 
 
 def reach(

@@ -14,7 +14,6 @@ from workbench.cli.output import Config, out, waterfall
 from workbench.cli.sandbox import credentials, folder
 from workbench.errors import InputError, WorkbenchError
 from workbench.export import sandbox as receiver
-from workbench.runner import run_send
 from workbench.runs import Receipt
 from workbench.segments import codec as segment_codec
 from workbench.settings import FILE_NAME, Source
@@ -34,6 +33,8 @@ FILES = {
 
 def demo(config: Config = None) -> None:
     """Build the sample, ingest it, and send its campaign to the embedded receiver, once."""
+    from workbench.runner import run_send  # noqa: PLC0415 - papermill takes two seconds to import
+
     workspace = open_workspace(config)
     home = workspace.settings.home
     sample = home / "data" / "sample"

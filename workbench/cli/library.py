@@ -46,11 +46,11 @@ def list_segments(config: Config = None, json: Json = False) -> None:
     saved = workspace.segments.newest()
 
     def show() -> None:
-        table = Table(Column("segment", no_wrap=True), "version", "says", "saved", "by", box=SIMPLE_HEAD)
+        table = Table(Column("segment", no_wrap=True), "says", Column("saved", no_wrap=True), box=SIMPLE_HEAD)
         for item in saved:
-            when = local(item.stored.created_at, workspace.zone)
             says = escape(sentence(item.segment.condition))
-            table.add_row(item.segment.name, str(item.version), says, when, item.stored.created_by)
+            when = local(item.stored.created_at, workspace.zone)
+            table.add_row(f"{item.segment.name} v{item.version}", says, when)
         out.print(table)
 
     rows = [
@@ -119,27 +119,13 @@ def list_campaigns(config: Config = None, json: Json = False) -> None:
     saved = workspace.campaigns.newest()
 
     def show() -> None:
-        table = Table(
-            Column("campaign", no_wrap=True),
-            "version",
-            "name",
-            "segment",
-            "control",
-            "cap",
-            "saved",
-            "by",
-            box=SIMPLE_HEAD,
-        )
+        table = Table(Column("campaign", no_wrap=True), "name", "segment", "control", "cap", box=SIMPLE_HEAD)
         for item in saved:
             campaign = item.campaign
             share = f"{campaign.control.share:.0%}" if campaign.control.share else "none"
             cap = f"{campaign.cap.per_run:,}" if campaign.cap.per_run else "none"
             pin = f"{campaign.segment.name} v{campaign.segment.version}"
-            when = local(item.stored.created_at, workspace.zone)
-            table.add_row(
-                campaign.id, str(item.stored.version), escape(campaign.name), pin, share, cap, when,
-                item.stored.created_by,
-            )  # fmt: skip
+            table.add_row(f"{campaign.id} v{item.stored.version}", escape(campaign.name), pin, share, cap)
         out.print(table)
 
     rows = [

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from workbench import progress, runs
 from workbench.cli.data import parse_instant
@@ -21,7 +22,7 @@ Occurrence = Annotated[
 ]
 AsOf = Annotated[str | None, typer.Option(help="Instant of the question, ISO 8601 [default: now].")]
 
-NUMBERS = ("qualified", "to send", "accepted", "rejected", "unknown")
+TROUBLE = (RequestState.REJECTED, RequestState.UNKNOWN)
 
 history = typer.Typer(help="Runs and what became of their users.", no_args_is_help=True)
 
@@ -85,16 +86,17 @@ def list_runs(
 ) -> None:
     """List the newest runs."""
     workspace = open_workspace(config)
-    found = [(run, workspace.ledger.totals(run.run_id)) for run in workspace.ledger.newest(limit)]
+    newest = workspace.ledger.newest(limit)
+    totals = workspace.ledger.totals_of([run.run_id for run in newest])
+    found = [(run, totals[run.run_id]) for run in newest]
 
     def show() -> None:
-        columns = [Column(name, justify="right") for name in NUMBERS]
-        table = Table(Column("run", no_wrap=True), "state", *columns, "started", box=SIMPLE_HEAD)
+        numbers = [Column(name, justify="right", no_wrap=True) for name in ("qualified", "accepted")]
+        table = Table(Column("run", no_wrap=True), "state", *numbers, box=SIMPLE_HEAD, padding=(0, 1))
         for run, users in found:
-            numbers = [run.qualified, run.to_send, users[RequestState.ACCEPTED]]
-            numbers += [users[RequestState.REJECTED], users[RequestState.UNKNOWN]]
-            cells = [f"{number:,}" for number in numbers]
-            table.add_row(run.run_id, run.state, *cells, local(run.created_at, workspace.zone))
+            trouble = [f"{users[state]:,} {state}" for state in TROUBLE if users[state]]
+            accepted = f"{users[RequestState.ACCEPTED]:,} of {run.to_send:,}"
+            table.add_row(run.run_id, ", ".join([run.state, *trouble]), f"{run.qualified:,}", accepted)
         out.print(table)
 
     answer([run_json(run, users) for run, users in found], as_json=json, show=show)

@@ -11,7 +11,7 @@ import typer
 
 from workbench.cli.output import Config, out
 from workbench.errors import InputError
-from workbench.settings import Settings
+from workbench.settings import FILE_NAME, Settings
 
 Port = Annotated[int, typer.Option(help="On this machine only.", min=1, max=65535)]
 
@@ -20,13 +20,14 @@ def lab(port: Port = 8888, config: Config = None) -> None:
     """Open JupyterLab in the folder of the notebooks."""
     settings = Settings.load(config)
     folder = settings.home / "notebooks"
+    root_folder = folder if folder.is_dir() else settings.home
     arguments = [
-        "jupyterlab", f"--ServerApp.port={port}", "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.root_dir={folder if folder.is_dir() else settings.home}",
-        "--KernelManager.transport=ipc", "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
+        f"--ServerApp.root_dir={root_folder}", "--KernelManager.transport=ipc",
     ]  # fmt: skip
-    raise typer.Exit(_run(arguments, settings, config))
+    if os.geteuid() == 0:
+        arguments.append("--allow-root")
+    raise typer.Exit(_run(arguments, settings, config, {}))
 
 
 def dashboards(
@@ -42,21 +43,17 @@ def dashboards(
     if not folder.is_dir():
         raise InputError("there is no dashboards folder beside workbench.toml")
     token = token or secrets.token_urlsafe(24)
-    arguments = [
-        "voila", str(folder), "--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1",
-        "--KernelManager.transport=ipc", "--token", f"--Voila.token={token}",
-    ]  # fmt: skip
+    arguments = ["voila", str(folder), "--no-browser", f"--port={port}", f"--token={token}"]
     out.print(
         f"dashboards at http://127.0.0.1:{port}/voila/render/overview.ipynb?token={token}", soft_wrap=True
     )
-    raise typer.Exit(_run(arguments, settings, config))
+    places = {"JUPYTER_CONFIG_PATH": str(folder), "JUPYTER_PATH": str(folder / "template")}
+    raise typer.Exit(_run(arguments, settings, config, places))
 
 
-def _run(arguments: list[str], settings: Settings, config: Path | None) -> int:
-    environment = {
-        **os.environ,
-        "WORKBENCH_CONFIG": str((config or settings.home / "workbench.toml").resolve()),
-    }
+def _run(arguments: list[str], settings: Settings, config: Path | None, places: dict[str, str]) -> int:
+    path = (config or settings.home / FILE_NAME).resolve()
+    environment = {**os.environ, **places, "WORKBENCH_CONFIG": str(path)}
     module, *rest = arguments
     try:
         return subprocess.call([sys.executable, "-m", module, *rest], env=environment, cwd=settings.home)

@@ -21,7 +21,7 @@ from workbench.store.catalogue import Catalogue
 from workbench.store.lake import profiles_at
 
 NAMESPACE = uuid.UUID("8f0c6a52-6f9e-5d0e-9a57-3c9b1f0f2d11")
-ROWS = 5_000
+ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def batches(
     catalogue: Catalogue,
     identities: Mapping[str, str],
 ) -> Iterator[Batch]:
-    """Encode the batch of every recipient, in the order of ``user_code``, in bounded memory.
+    """Encode the batch of every recipient, in the order of ``user_code``, ``ROWS`` users at a time.
 
     Args:
         connection: with the views of the run's lake version.
@@ -94,12 +94,15 @@ def batches(
     ]
     sql = (
         f"WITH p AS ({profiles_at()}) SELECT r.user_code, u.user_id, {', '.join(columns)} "
-        "FROM recipients r JOIN users u USING (user_code) JOIN p USING (user_code) ORDER BY r.user_code"
+        "FROM recipients r JOIN users u USING (user_code) JOIN p USING (user_code) "
+        "WHERE u.user_code BETWEEN $first AND $last AND p.user_code BETWEEN $first AND $last "
+        "ORDER BY r.user_code"
     )
-    connection.register("recipients", recipients)
     shared = envelope.attributes()
-    for rows in engine.batches(connection, sql, {"as_of": as_of}, ROWS):
-        for row in rows:
+    for part in recipients.sort("user_code").iter_slices(ROWS):
+        connection.register("recipients", part)
+        limits = {"first": part["user_code"][0], "last": part["user_code"][-1], "as_of": as_of}
+        for row in engine.frame(connection, sql, limits).iter_rows(named=True):
             yield _batch(
                 envelope,
                 shared,
@@ -108,7 +111,7 @@ def batches(
                 {name: row[f"i{n}"] for n, name in enumerate(known)},
                 {item.name: row[f"a{n}"] for n, item in enumerate(chosen)},
             )
-    connection.unregister("recipients")
+        connection.unregister("recipients")
 
 
 def _batch(
