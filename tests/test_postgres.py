@@ -47,9 +47,8 @@ def test_an_interrupted_run_is_resumed(team: Account, receiver: Receiver, tmp_pa
 def test_a_run_is_held_by_one_process(team: Account, receiver: Receiver) -> None:
     """The advisory lock keeps a second connection out, and ends with the first."""
     other = open_workspace(team.config)
-    with team.workspace.ledger.hold("hello-1"):
-        with pytest.raises(BusyError), other.ledger.hold("hello-1"):
-            pass
+    with team.workspace.ledger.hold("hello-1"), pytest.raises(BusyError), other.ledger.hold("hello-1"):
+        pass
     with other.ledger.hold("hello-1"):
         pass
 

@@ -22,6 +22,6 @@ __version__ = "0.1.0"
 
 def load_ipython_extension(shell: "InteractiveShell") -> None:
     """Register the rich displays of plans, segments and receipts (``%load_ext workbench``)."""
-    from workbench import display
+    from workbench import display  # noqa: PLC0415 - plotly is only needed once asked for
 
     display.register(shell)

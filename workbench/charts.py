@@ -54,7 +54,9 @@ def waterfall(frame: pl.DataFrame) -> go.Figure:
         .to_dicts()
     )
     arms = {arm: int(frame.filter(pl.col("arm") == arm)["users"].sum()) for arm in (TARGET, CONTROL)}
-    bars = [{"label": "Qualified", "base": 0, "text": f"{qualified:,}", "color": WHOLE, "users": qualified, **arms}]
+    bars: list[dict[str, Any]] = [
+        {"label": "Qualified", "base": 0, "color": WHOLE, "users": qualified, **arms}
+    ]
     left = qualified
     for step in steps:
         if step["verdict"] == SEND:
@@ -63,12 +65,9 @@ def waterfall(frame: pl.DataFrame) -> go.Figure:
         held = step["verdict"] == HOLDOUT
         label = "Held out (control)" if held else _capital(step["reason"])
         bars.append(
-            {**step, "label": label, "base": left, "text": f"−{step['users']:,}",
-             "color": HELD_OUT if held else LEFT_OUT}
-        )  # fmt: skip
-    bars.append(
-        {"label": "Sent to", "base": 0, "text": f"{left:,}", "color": SENT, "users": left, "target": left, "control": 0}
-    )
+            {**step, "label": label, "base": left, "color": HELD_OUT if held else LEFT_OUT, "sign": "−"}
+        )
+    bars.append({"label": "Sent to", "base": 0, "color": SENT, "users": left, TARGET: left, CONTROL: 0})
     return _bars(bars, whole=qualified, share_of="of the qualified", arms=True)
 
 
@@ -77,12 +76,13 @@ def conditions(counts: Counts) -> go.Figure:
     if not counts.everyone:
         return _empty("No user has a profile at this instant")
     bars: list[dict[str, Any]] = [
-        {"label": "Everyone with a profile", "base": 0, "users": counts.everyone, "color": WHOLE}
+        {"label": "Everyone with a profile", "base": 0, "users": counts.everyone, "color": WHOLE},
+        *(
+            {"label": step.sentence, "base": 0, "users": step.users, "color": HELD_OUT}
+            for step in counts.conditions[:-1]
+        ),
+        {"label": "In the segment", "base": 0, "users": counts.qualified, "color": SENT},
     ]
-    for step in counts.conditions[:-1]:
-        bars.append({"label": step.sentence, "base": 0, "users": step.users, "color": HELD_OUT})
-    bars.append({"label": "In the segment", "base": 0, "users": counts.qualified, "color": SENT})
-    bars = [{**bar, "text": f"{bar['users']:,}"} for bar in bars]
     return _bars(bars, whole=counts.everyone, share_of="of everyone", arms=False)
 
 
@@ -142,7 +142,7 @@ def _bars(bars: list[dict[str, Any]], *, whole: int, share_of: str, arms: bool) 
             y=list(range(len(bars))),
             orientation="h",
             width=0.62,
-            text=[bar["text"] for bar in bars],
+            text=[f"{bar.get('sign', '')}{bar['users']:,}" for bar in bars],
             textposition="outside",
             cliponaxis=False,
             marker={"color": [bar["color"] for bar in bars], "line": {"width": 0}},
@@ -174,7 +174,12 @@ def _style(figure: go.Figure, labels: list[str], *, rows: int, row: int, widest:
         hoverlabel={"font": {"family": FONT}, "align": "left"},
     )
     figure.update_xaxes(
-        range=[0, widest * 1.14], tickformat=",~d", nticks=6, gridcolor=GRID, zerolinecolor=GRID, fixedrange=True
+        range=[0, widest * 1.14],
+        tickformat=",~d",
+        nticks=6,
+        gridcolor=GRID,
+        zerolinecolor=GRID,
+        fixedrange=True,
     )
     figure.update_yaxes(
         tickvals=list(range(rows)), ticktext=labels, range=[rows - 0.45, -0.55], showgrid=False, zeroline=False,

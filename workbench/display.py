@@ -45,16 +45,16 @@ def show(item: Any) -> None:
     """
     for kind, (text, markup, chart) in SHOWN.items():
         if isinstance(item, kind):
-            publish_display_data({"text/html": markup(item), "text/plain": text(item)})  # type: ignore[no-untyped-call]
+            publish_display_data({"text/html": markup(item), "text/plain": text(item)})
             if chart is not None:
-                publish_display_data(charts.bundle(chart(item), f"Chart: {text(item)}"))  # type: ignore[no-untyped-call]
+                publish_display_data(charts.bundle(chart(item), f"Chart: {text(item)}"))
             return
     raise TypeError(f"{type(item).__name__} has no display of its own")
 
 
 def _plan_text(plan: Plan) -> str:
     return (
-        f'{plan.run_id}: {plan.qualified:,} qualify, {plan.to_send:,} would be sent to '
+        f"{plan.run_id}: {plan.qualified:,} qualify, {plan.to_send:,} would be sent to "
         f"({plan.environment}), as of {plan.as_of:{INSTANT}}"
     )
 
@@ -68,7 +68,7 @@ def _plan_html(plan: Plan) -> str:
         f"control {f'{control:.1%}' if control else 'none'} · limit {number(limit) if limit else 'none'} · "
         f"lake version {plan.lake_version}{' (history as reconstructed)' if plan.reconstructed else ''}"
     )
-    known = f"{plan.run_id} exists already ({plan.already.state}): executing finishes it." if plan.already else ""
+    known = f"This run exists already ({plan.already.state}); executing finishes it." if plan.already else ""
     return block(
         heading(f"Plan: {campaign.campaign.name}"),
         paragraph(f"Users who {plan.audience}."),
@@ -147,6 +147,7 @@ def _counts_text(counts: Counts) -> str:
 
 
 def _counts_html(counts: Counts) -> str:
+    everyone = ("Everyone with a profile", number(counts.everyone), share(counts.everyone, counts.everyone))
     rows = [
         ("\u2003" * step.depth + step.sentence, number(step.users), share(step.users, counts.everyone))
         for step in counts.conditions[:-1]
@@ -155,7 +156,7 @@ def _counts_html(counts: Counts) -> str:
         paragraph(f"{_counts_text(counts)}, counted exactly in {counts.seconds:.2f} s."),
         table(
             [("Condition", "wrap"), ("Users", "number"), ("Of everyone", "number")],
-            [("Everyone with a profile", number(counts.everyone), share(counts.everyone, counts.everyone)), *rows],
+            [everyone, *rows],
             total=("In the segment", number(counts.qualified), share(counts.qualified, counts.everyone)),
             caption="Users by condition",
         ),
@@ -192,6 +193,11 @@ def _used(catalogue: Catalogue) -> int:
     return sum(1 for event in catalogue.events.values() if event.rows)
 
 
+VERDICT_COLUMNS = [
+    ("Verdict", "wrap"), ("Users", "number"), ("Target", "number"), ("Control", "number"), ("Share", "number"),
+]  # fmt: skip
+
+
 def _verdicts(frame: pl.DataFrame, sent: str) -> str:
     """Return the table of verdicts: each reason once, both arms beside it, adding up to the qualified."""
     whole = int(frame["users"].sum())
@@ -207,7 +213,7 @@ def _verdicts(frame: pl.DataFrame, sent: str) -> str:
         for label, arms in steps.items()
     ]  # fmt: skip
     return table(
-        [("Verdict", "wrap"), ("Users", "number"), ("Target", "number"), ("Control", "number"), ("Share", "number")],
+        VERDICT_COLUMNS,
         rows,
         total=("Qualified", number(whole), number(sums[TARGET]), number(sums[CONTROL]), share(whole, whole)),
         caption="Users by verdict",

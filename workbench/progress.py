@@ -1,13 +1,14 @@
 """Progress bars: one a step, in a terminal, a notebook or a log that papermill keeps."""
 
 from collections.abc import Callable
+from typing import Any
 
 from tqdm.auto import tqdm
 
 
 def bar(*, silent: bool = False) -> Callable[[str, int, int], None]:
     """Return a ``report(label, done, total)`` that draws one bar for each label."""
-    bars: dict[str, "tqdm[None]"] = {}
+    bars: dict[str, Any] = {}
 
     def report(label: str, done: int, total: int) -> None:
         if silent:

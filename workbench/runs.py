@@ -197,9 +197,7 @@ def connect(workspace: Workspace) -> Client:
         CredentialsError: no key is configured.
     """
     settings = workspace.settings
-    return Client(
-        settings.mparticle_url, Credentials.load(settings.account.name), settings.mparticle
-    )
+    return Client(settings.mparticle_url, Credentials.load(settings.account.name), settings.mparticle)
 
 
 def _reserve(workspace: Workspace, planned: Plan, report: Report) -> Run:
@@ -258,16 +256,15 @@ def _send(workspace: Workspace, run: Run, client: Client | None, report: Report)
     ledger: Ledger = workspace.ledger
     sent_now = 0
     if run.state is not RunState.COMPLETED:
-        with ledger.hold(run.run_id):
-            with client or connect(workspace) as open_client:
-                sent_now = publish(
-                    run,
-                    ledger=ledger,
-                    client=open_client,
-                    directory=workspace.settings.directory,
-                    clock=utc_now,
-                    report=lambda done, total: report("send", done, total),
-                )
+        with ledger.hold(run.run_id), client or connect(workspace) as open_client:
+            sent_now = publish(
+                run,
+                ledger=ledger,
+                client=open_client,
+                directory=workspace.settings.directory,
+                clock=utc_now,
+                report=lambda done, total: report("send", done, total),
+            )
     return Receipt(run=ledger.get(run.run_id), sent_now=sent_now, users=ledger.totals(run.run_id))
 
 

@@ -30,20 +30,25 @@ class Workspace:
         return ZoneInfo(self.settings.account.timezone)
 
     def check_attributes(self, version: LakeVersion) -> None:
-        """Refuse settings that name attributes which the profiles do not have.
+        """Refuse settings that name attributes which the profiles do not have, or of another type.
 
         Raises:
             ProblemsError: naming each key and the nearest attributes.
         """
         settings, known = self.settings, version.catalogue.attributes
-        named = [(f"[identities] {name}", attribute) for name, attribute in settings.identities.items()]
-        named += [("[consent] required", name) for name in settings.consent.required]
-        named += [("[consent] unsubscribed", name) for name in [settings.consent.unsubscribed] if name]
-        problems = [
-            Problem(path=path, message=f'the profiles have no attribute "{name}".{nearest(name, known)}')
-            for path, name in named
-            if name not in known
+        wanted = [
+            (f"[identities] {name}", attribute, "text") for name, attribute in settings.identities.items()
         ]
+        wanted += [("[consent] required", name, "boolean") for name in settings.consent.required]
+        wanted += [("[consent] unsubscribed", n, "boolean") for n in [settings.consent.unsubscribed] if n]
+        problems = []
+        for path, name, kind in wanted:
+            if name not in known:
+                message = f'the profiles have no attribute "{name}".{nearest(name, known)}'
+                problems.append(Problem(path=path, message=message))
+            elif known[name].type != kind:
+                message = f'"{name}" is a {known[name].type}, a {kind} is needed (ingest it with --type {name}={kind})'
+                problems.append(Problem(path=path, message=message))
         if problems:
             raise ProblemsError("workbench.toml", problems)
 

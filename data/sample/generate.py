@@ -53,9 +53,7 @@ def build(
         for block in range(scale):
             _add_block(files, seed, block)
             if progress:
-                progress(
-                    f"block {block + 1} of {scale}: {files.event_count:,} events so far"
-                )
+                progress(f"block {block + 1} of {scale}: {files.event_count:,} events so far")
 
 
 def _add_block(files: Files, seed: int, block: int) -> None:

@@ -76,7 +76,7 @@ def test_an_address_is_not_a_template(shop: Account) -> None:
     ],
 )
 def test_content_that_would_not_arrive_whole_is_refused(shop: Account, values: Any, message: str) -> None:
-    """mParticle cuts or drops it without a word; the workbench says so when the campaign is saved."""
+    """MParticle cuts or drops it without a word; the workbench says so when the campaign is saved."""
     assert message in refused(shop, content={"values": values})
 
 

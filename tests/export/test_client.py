@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -93,5 +94,5 @@ def test_requests_are_spaced_by_the_rate(receiver: Receiver, tmp_path: Path) -> 
         for _ in range(3):
             client.send(BODY, 20)
     times = sorted(line.received_at for line in report(tmp_path / "sandbox").last_requests)
-    gaps = [(b - a).total_seconds() for a, b in zip(times, times[1:], strict=False)]
+    gaps = [(b - a).total_seconds() for a, b in pairwise(times)]
     assert min(gaps) > 0.15

@@ -59,7 +59,7 @@ def test_marks_add_up(ledger: Ledger) -> None:
 def test_an_unknown_run_names_the_nearest(ledger: Ledger) -> None:
     """A typing error is answered with the run that was meant."""
     ledger.reserve(RUN, REQUESTS)
-    with pytest.raises(NotFoundError, match='unknown run "helo-1". Did you mean "hello-1"?'):
+    with pytest.raises(NotFoundError, match=r'unknown run "helo-1"\. Did you mean "hello-1"'):
         ledger.get("helo-1")
 
 

@@ -24,7 +24,7 @@ KNOWN = catalogue.build(
     ],
 )
 def test_limits_are_found_before_sending(note: str | None, tags: list[str] | None, rule: str | None) -> None:
-    """mParticle's limits on one user's attributes, at the last value that arrives and the first that does not."""
+    """MParticle's limits on one user's attributes, at the last value that arrives and the first that does not."""
     sql = lint_sql(["note", "tags", "points"], KNOWN)
     found = engine.rows(
         engine.connect(),

@@ -26,7 +26,7 @@ def test_values_keep_their_types(account: Account, receiver: Receiver) -> None:
         [
             {
                 "user_id": "007", "email": "  Zoë@example.com ", "points": 1200, "ratio": 0.5, "vip": True,
-                "birth_date": "2000-02-29", "tags": ["a", "b"], "city": None, "first_name": "Zoë 😀 \"Q\"\n",
+                "birth_date": "2000-02-29", "tags": ["a", "b"], "city": None, "first_name": 'Zoë 😀 "Q"\n',
             }
         ],
         types={"tags": "list"},
@@ -41,7 +41,7 @@ def test_values_keep_their_types(account: Account, receiver: Receiver) -> None:
     assert batch["user_identities"] == {"customer_id": "007", "email": "Zoë@example.com"}
     assert batch["user_attributes"] == {
         "points": 1200, "ratio": 0.5, "vip": True, "birth_date": "2000-02-29", "tags": ["a", "b"],
-        "first_name": "Zoë 😀 \"Q\"\n", "user_id": "007",
+        "first_name": 'Zoë 😀 "Q"\n', "user_id": "007",
     }  # fmt: skip
     data = batch["events"][0]["data"]
     assert data["custom_attributes"] == {

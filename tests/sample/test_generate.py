@@ -65,9 +65,7 @@ def digest(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
 
 
-def test_rows_and_users(
-    events: pl.DataFrame, profiles: pl.DataFrame, devices: pl.DataFrame
-) -> None:
+def test_rows_and_users(events: pl.DataFrame, profiles: pl.DataFrame, devices: pl.DataFrame) -> None:
     """The files have their documented numbers of rows and users."""
     assert events.height == 1_080_821
     assert events["user_id"].n_unique() == 20_000
@@ -183,9 +181,7 @@ def test_evening_in_the_own_zone(database: duckdb.DuckDBPyConnection) -> None:
     assert all(hour in (19, 20, 21) for _, hour in busiest)
 
 
-def test_users_without_profile_or_events(
-    events: pl.DataFrame, profiles: pl.DataFrame
-) -> None:
+def test_users_without_profile_or_events(events: pl.DataFrame, profiles: pl.DataFrame) -> None:
     """40 users of events have no profile, 500 profiles have no event."""
     active = events.select("user_id").unique()
     assert active.join(profiles, on="user_id", how="anti").height == 40
@@ -307,9 +303,7 @@ def test_devices_per_profile(profiles: pl.DataFrame, devices: pl.DataFrame) -> N
     assert devices["push_token"].drop_nulls().str.contains("^[0-9a-f]{64}$").all()
 
 
-def test_only_fictional_identities(
-    raw: Path, events: pl.DataFrame, profiles: pl.DataFrame
-) -> None:
+def test_only_fictional_identities(raw: Path, events: pl.DataFrame, profiles: pl.DataFrame) -> None:
     """Every e-mail domain in any file is reserved, every phone number is fictional."""
     domains = re.findall(r"@([^\s,\"]+)", (raw / "profiles.csv").read_text())
     assert {text.lower() for text in domains} == {
@@ -318,9 +312,7 @@ def test_only_fictional_identities(
         "example.net",
     }
     assert "@" not in (raw / "devices.ndjson").read_text()
-    assert not any(
-        text.str.contains("@").any() for text in events.select(pl.col(pl.String))
-    )
+    assert not any(text.str.contains("@").any() for text in events.select(pl.col(pl.String)))
     phones = profiles["phone"].drop_nulls()
     assert phones.is_unique().all()
     assert phones.str.contains(r"^\+1\d{3}55501\d\d$").all()

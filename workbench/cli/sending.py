@@ -1,5 +1,6 @@
 """Commands that send: plan, send, resume, runs."""
 
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -57,12 +58,16 @@ def send(
     campaign: Campaign,
     occurrence: Occurrence = None,
     as_of: AsOf = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a send to production.")] = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Send a campaign's occurrence once; again, it sends what is left, which may be nobody."""
     workspace = open_workspace(config)
     planned = _plan(workspace, campaign, occurrence, as_of, silent=json)
+    if planned.environment == "production" and not planned.already and not yes and sys.stdin.isatty():
+        question = f'send "{planned.campaign.campaign.name}" to {planned.to_send:,} users in production?'
+        typer.confirm(question, abort=True)
     receipt = runs.execute(workspace, planned, report=progress.bar(silent=json))
     _finish(workspace, receipt, as_json=json)
 

@@ -1,0 +1,1 @@
+"""What the ledger says about past runs; nothing here writes."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -28,12 +29,14 @@ class Overview:
     """Everything that the overview shows, read at one instant; counts only, no person.
 
     Attributes:
+        zone: in which times are shown.
         read_at: when the ledger was read.
         runs: see ``runs_frame``, newest first.
         waterfall: ``verdict, reason, arm, users`` of the newest run; empty without one.
     """
 
     account: str
+    zone: ZoneInfo
     read_at: datetime
     runs: pl.DataFrame
     waterfall: pl.DataFrame
@@ -61,7 +64,7 @@ def runs_frame(ledger: Ledger, *, limit: int = MOST_RUNS) -> pl.DataFrame:
     return _frame(ledger, ledger.newest(limit))
 
 
-def overview(ledger: Ledger, *, account: str, now: datetime) -> Overview:
+def overview(ledger: Ledger, *, account: str, zone: ZoneInfo, now: datetime) -> Overview:
     """Read what the overview shows.
 
     Raises:
@@ -71,6 +74,7 @@ def overview(ledger: Ledger, *, account: str, now: datetime) -> Overview:
     rows = [dict(row) for row in newest[0].verdicts] if newest else []
     return Overview(
         account=account,
+        zone=zone,
         read_at=now,
         runs=_frame(ledger, newest),
         waterfall=pl.DataFrame(rows, schema=WATERFALL),

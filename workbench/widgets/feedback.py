@@ -49,7 +49,7 @@ class Latest(Generic[Question, Answer]):
         self._waiting = []
         try:
             answer = self._work(question)
-        except Exception as error:  # noqa: BLE001 - shown in the page
+        except Exception as error:
             self._fail(error)
             return
         self._show(answer)
@@ -65,7 +65,7 @@ class Latest(Generic[Question, Answer]):
             question = self._waiting.pop()
             try:
                 answer = await asyncio.to_thread(self._work, question)
-            except Exception as error:  # noqa: BLE001 - shown in the page
+            except Exception as error:
                 if not self._waiting:
                     self._fail(error)
                 continue
@@ -98,7 +98,7 @@ def guarded(place: widgets.HTML, callback: Callable[[], None]) -> Callable[[obje
     def run(_change: object) -> None:
         try:
             callback()
-        except Exception as error:  # noqa: BLE001 - shown in the page
+        except Exception as error:
             tell(place, error)
         else:
             tell(place, None)

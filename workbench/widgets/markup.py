@@ -19,12 +19,13 @@ STYLE = """<style>
 .wb .wb-tile small { display: block; font-size: 12.5px; color: var(--jp-ui-font-color2, #6b727a); }
 .wb .wb-tile i { display: inline-block; width: 9px; height: 9px; border-radius: 2px; margin-right: 6px; }
 .wb .wb-scroll { overflow-x: auto; margin: 4px 0 10px; }
-.wb table.wb-table { border-collapse: collapse; min-width: min(100%, 640px); font-size: 13px; margin: 0; border: 0; color: inherit; }
-.wb table.wb-table th, .wb table.wb-table td { padding: 6px 14px 6px 0; text-align: left; vertical-align: top; border: 0;
+.wb table.wb-table { border-collapse: collapse; min-width: min(100%, 560px); font-size: 13px; margin: 0; border: 0; color: inherit; }
+.wb table.wb-table th, .wb table.wb-table td { padding: 6px 10px 6px 0; text-align: left; vertical-align: top; border: 0;
   border-bottom: 1px solid var(--jp-border-color2, rgba(128,136,145,.35)); background: none; white-space: nowrap; max-width: none; }
 .wb table.wb-table th { font-weight: 600; color: var(--jp-ui-font-color2, #6b727a); font-size: 12.5px; }
 .wb table.wb-table .wb-wrap { white-space: normal; min-width: 180px; max-width: 460px; }
-.wb table.wb-table .wb-number { text-align: right; padding: 6px 0 6px 16px; }
+.wb table.wb-table .wb-number { text-align: right; padding: 6px 0 6px 12px; }
+.wb table.wb-table .wb-number + :not(.wb-number) { padding-left: 24px; }
 .wb table.wb-table td small { display: block; font-size: 12px; color: var(--jp-ui-font-color2, #6b727a); }
 .wb table.wb-table tbody tr:hover { background: var(--jp-layout-color2, rgba(128,136,145,.10)); }
 .wb table.wb-table tfoot td { font-weight: 600; border-bottom: 0; }
@@ -39,6 +40,11 @@ STYLE = """<style>
   padding: 8px 12px; margin: 0; border-radius: 4px; user-select: all; overflow-x: auto; }
 .wb-theme-dark .wb .wb-good, [data-jp-theme-light="false"] .wb .wb-good { color: #4ac26b; }
 .wb-theme-dark .wb .wb-bad, [data-jp-theme-light="false"] .wb .wb-bad { color: #ff8182; }
+.wb-wide table.wb-table { min-width: 100% !important; }
+@media (max-width: 760px) {
+  .wb table.wb-table { font-size: 12px; }
+  .wb table.wb-table .wb-number { padding-left: 8px; }
+}
 .wb-form .widget-label { text-align: left; }
 .wb-stale { opacity: .45; transition: opacity .12s .12s; }
 .js-plotly-plot :is(.xaxislayer-above, .yaxislayer-above, .textpoint) text, .js-plotly-plot .bartext,
@@ -59,7 +65,7 @@ def heading(text: str, *, level: int = 3) -> str:
 
 def paragraph(text: str, *, quiet: bool = False) -> str:
     """Return a paragraph; a quiet one stands back."""
-    return f'<p{" class=wb-quiet" if quiet else ""}>{escape(text)}</p>'
+    return f"<p{' class=wb-quiet' if quiet else ''}>{escape(text)}</p>"
 
 
 def number(value: float | None) -> str:

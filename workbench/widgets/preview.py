@@ -28,7 +28,7 @@ class Question:
     cap: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
     """The verdicts counted, as a plan with this control and cap would give them.
 

@@ -116,7 +116,10 @@ class ReachModel(traitlets.HasTraits):
 
     def yaml(self) -> str:
         """Return ``state`` as the lines of a campaign file."""
-        lines = [f"{key}: {{{', '.join(f'{k}: {v}' for k, v in part.items())}}}" for key, part in self.state().items()]
+        lines = [
+            f"{key}: {{{', '.join(f'{k}: {v}' for k, v in part.items())}}}"
+            for key, part in self.state().items()
+        ]
         return "\n".join(lines) or "# no control group, no limit"
 
     def differs(self) -> bool:
@@ -130,17 +133,24 @@ class ReachModel(traitlets.HasTraits):
             found.append("No campaign is saved yet; save one, then run this cell again.")
         share = self.control_share
         if share is not None and not LEAST_SHARE <= share <= MOST_SHARE:
-            found.append(f"A control group of {share:.1%} is outside 2 % to 99 %; choose none or at least 2 %.")
+            found.append(
+                f"A control group of {share:.1%} is outside 2 % to 99 %; choose none or at least 2 %."
+            )
         if self._digits() and self.cap is None:
-            found.append(f'The limit "{self.cap_text.strip()[:20]}" is not a whole number; leave it empty for no limit.')
+            found.append(
+                f'The limit "{self.cap_text.strip()[:20]}" is not a whole number; leave it empty for no limit.'
+            )
         elif self.cap is not None and (self.cap < 1 or (self.cap < SMALLEST_CAP and not self.small_caps)):
-            found.append(f"A limit of {self.cap:,} is below {SMALLEST_CAP}, the smallest that a campaign may have.")
+            found.append(
+                f"A limit of {self.cap:,} is below {SMALLEST_CAP}, the smallest that a campaign may have."
+            )
         if self.as_of is None:
             found.append("Give the date and time to count at.")
         return found
 
     def _digits(self) -> str:
-        return self.cap_text.strip().replace(",", "").replace("_", "")
+        text: str = self.cap_text
+        return text.strip().replace(",", "").replace("_", "")
 
     def _restore(self, _change: object) -> None:
         """Take control and cap from the campaign that was chosen, and ask once."""

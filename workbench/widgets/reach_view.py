@@ -16,7 +16,7 @@ FIELD = {"description_width": "96px"}
 WIDE = {"width": "auto", "margin": "0", "min_width": "0"}
 FORM = {
     "display": "grid", "width": "100%", "grid_gap": "8px 32px", "margin": "4px 0 10px",
-    "grid_template_columns": "repeat(auto-fit, minmax(280px, 1fr))", "overflow": "visible",
+    "grid_template_columns": "repeat(auto-fit, minmax(min(100%, 380px), 1fr))", "overflow": "visible",
 }  # fmt: skip
 
 
@@ -53,19 +53,33 @@ class ReachView(widgets.VBox):
         zone = model.zone.key
         self.campaign = widgets.Dropdown(
             options=[(f"{choice.name} · {choice.id}", choice.id) for choice in model.choices.values()],
-            value=model.campaign, description="Campaign", style=FIELD, layout=WIDE,
+            value=model.campaign,
+            description="Campaign",
+            style=FIELD,
+            layout=WIDE,
             tooltip="The saved campaign whose reach is counted",
         )
         self.as_of = widgets.NaiveDatetimePicker(
-            value=model.as_of, description="Counted at", style=FIELD, layout=WIDE,
+            value=model.as_of,
+            description="Counted at",
+            style=FIELD,
+            layout=WIDE,
             tooltip=f"Only what was recorded by this time counts; time zone {zone}",
         )
         self.control = widgets.SelectionSlider(
-            options=_steps(model), value=model.percent, description="Control group", style=FIELD, layout=WIDE,
+            options=_steps(model),
+            value=model.percent,
+            description="Control group",
+            style=FIELD,
+            layout=WIDE,
             tooltip="Share of the qualified users who are held out; arrow keys move it",
         )
         self.cap = widgets.Text(
-            value=model.cap_text, description="Limit", placeholder="no limit", style=FIELD, layout=WIDE,
+            value=model.cap_text,
+            description="Limit",
+            placeholder="no limit",
+            style=FIELD,
+            layout=WIDE,
             tooltip="How many users are sent to at the most; empty for no limit",
         )
         self.error = feedback.box()
@@ -76,7 +90,6 @@ class ReachView(widgets.VBox):
         self.results = widgets.VBox([self.numbers, self.chart], layout={"width": "100%"})
         widgets.link((model, "campaign"), (self.campaign, "value"))
         widgets.link((model, "as_of"), (self.as_of, "value"))
-        model.observe(self._steps_changed, "campaign")
         widgets.link((model, "percent"), (self.control, "value"))
         widgets.link((model, "cap_text"), (self.cap, "value"))
         model.observe(self._draw, "answer")
@@ -86,17 +99,11 @@ class ReachView(widgets.VBox):
         form.add_class("wb-form")
         super().__init__(
             [form, self.error, self.blockers, self.results, self.lines],
-            layout={"width": "100%", "max_width": "980px"},
+            layout={"width": "100%", "max_width": "980px", "padding": "0 0 0 6px"},
         )
         self._draw(None)
         self._mark(None)
         self._copy(None)
-
-    def _steps_changed(self, _change: object) -> None:
-        """Let the slider reach the share of the campaign that was chosen."""
-        with self.control.hold_trait_notifications():
-            self.control.options = _steps(self.model)
-            self.control.value = self.model.percent
 
     def _draw(self, _change: object) -> None:
         answer = self.model.answer
@@ -142,8 +149,9 @@ class ReachView(widgets.VBox):
 
 
 def _steps(model: ReachModel) -> list[tuple[str, float]]:
-    """Return none and 2 to 50 %, and the saved share where it lies between or beyond them."""
-    values = {0.0, *(float(percent) for percent in range(2, 51)), model.percent}
+    """Return none, 2 to 50 %, and the saved shares that lie between or beyond them."""
+    saved = {round((choice.control_share or 0) * 100, 4) for choice in model.choices.values()}
+    values = {0.0, *(float(percent) for percent in range(2, 51)), *saved}
     return [("none" if value == 0 else f"{value:g} %", value) for value in sorted(values)]
 
 

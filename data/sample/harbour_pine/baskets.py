@@ -26,9 +26,7 @@ AFTER_VIEW = 1e-6
 def wishes(viewed: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     """Return the viewed products put on a wish list."""
     wished = viewed.filter(odds(rng, len(viewed), WISH_SHARE))
-    return wished.with_columns(
-        event=pl.lit("Wishlist Added", EVENT), rank=pl.col("rank") + AFTER_VIEW
-    )
+    return wished.with_columns(event=pl.lit("Wishlist Added", EVENT), rank=pl.col("rank") + AFTER_VIEW)
 
 
 def carts(viewed: pl.DataFrame, rng: Generator) -> pl.DataFrame:
@@ -49,9 +47,7 @@ def removals(carted: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def orders(
-    carted: pl.DataFrame, buys: pl.Series, first_order: int, rng: Generator
-) -> pl.DataFrame:
+def orders(carted: pl.DataFrame, buys: pl.Series, first_order: int, rng: Generator) -> pl.DataFrame:
     """Return one Charged a paid basket.
 
     Args:
@@ -112,16 +108,12 @@ def redemptions(ordered: pl.DataFrame) -> pl.DataFrame:
 
 def reviews(ordered: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     """Return reviews, 3 to 14 days after the order."""
-    return _afterwards(
-        ordered, "Review Written", REVIEW_SHARE, (3 * DAY, 14 * DAY), rng
-    ).drop("order_id")
+    return _afterwards(ordered, "Review Written", REVIEW_SHARE, (3 * DAY, 14 * DAY), rng).drop("order_id")
 
 
 def complaints(ordered: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     """Return calls to support, an hour to 5 days after the order."""
-    return _afterwards(
-        ordered, "Support Contacted", SUPPORT_SHARE, (HOUR, 5 * DAY), rng
-    ).drop("product")
+    return _afterwards(ordered, "Support Contacted", SUPPORT_SHARE, (HOUR, 5 * DAY), rng).drop("product")
 
 
 def _afterwards(
@@ -132,10 +124,7 @@ def _afterwards(
     rng: Generator,
 ) -> pl.DataFrame:
     chosen = ordered.filter(odds(rng, len(ordered), share))
-    waited = (
-        pl.Series(rng.integers(wait[0] // SECOND, wait[1] // SECOND, len(chosen)))
-        * SECOND
-    )
+    waited = pl.Series(rng.integers(wait[0] // SECOND, wait[1] // SECOND, len(chosen))) * SECOND
     return chosen.select(
         "visit",
         "product",

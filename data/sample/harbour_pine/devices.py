@@ -26,9 +26,7 @@ DEVICE_COLUMNS = (
 )  # fmt: skip
 
 
-def devices(
-    people: pl.DataFrame, last_events: pl.DataFrame, rng: Generator
-) -> pl.DataFrame:
+def devices(people: pl.DataFrame, last_events: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     """Return the devices of everyone with a profile.
 
     Args:
@@ -48,11 +46,7 @@ def devices(
     held = _platforms(held, rng)
     held = _last_seen(held, rng)
     held = _app(held, rng)
-    return (
-        _system(held, rng)
-        .with_columns(device_id=_uuids(len(held), rng))
-        .select(DEVICE_COLUMNS)
-    )
+    return _system(held, rng).with_columns(device_id=_uuids(len(held), rng)).select(DEVICE_COLUMNS)
 
 
 def _counts(owners: pl.DataFrame, rng: Generator) -> np.ndarray:
@@ -64,9 +58,7 @@ def _counts(owners: pl.DataFrame, rng: Generator) -> np.ndarray:
 
 def _platforms(held: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     other = one_of(rng, OTHER_PLATFORMS, len(held), (3, 3, 4))
-    return held.with_columns(
-        platform=pl.when("first").then("platform").otherwise(other)
-    )
+    return held.with_columns(platform=pl.when("first").then("platform").otherwise(other))
 
 
 def _last_seen(held: pl.DataFrame, rng: Generator) -> pl.DataFrame:
@@ -75,9 +67,7 @@ def _last_seen(held: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     back = pl.Series((rng.exponential(40, len(held)) * DAY).astype(np.int64))
     earlier = pl.max_horizontal(latest - back, signed_up)
     seen = pl.when("first").then(latest).otherwise(earlier)
-    return held.with_columns(
-        last_seen=seen.cast(pl.Datetime("us", "UTC")).dt.truncate("1s")
-    )
+    return held.with_columns(last_seen=seen.cast(pl.Datetime("us", "UTC")).dt.truncate("1s"))
 
 
 def _app(held: pl.DataFrame, rng: Generator) -> pl.DataFrame:
@@ -90,9 +80,7 @@ def _app(held: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     token = pl.Series([rng.bytes(32).hex() for _ in range(len(held))])
     app = pl.col("platform") != "web"
     allowed = app & pl.col("push_opt_in") & odds(rng, len(held), TOKEN_SHARE)
-    return held.with_columns(
-        app_version=pl.when(app).then(version), push_token=pl.when(allowed).then(token)
-    )
+    return held.with_columns(app_version=pl.when(app).then(version), push_token=pl.when(allowed).then(token))
 
 
 def _system(held: pl.DataFrame, rng: Generator) -> pl.DataFrame:
@@ -112,6 +100,4 @@ def _system(held: pl.DataFrame, rng: Generator) -> pl.DataFrame:
 def _uuids(size: int, rng: Generator) -> pl.Series:
     """Return random UUIDs (version 4) as text."""
     texts = [rng.bytes(16).hex() for _ in range(size)]
-    return pl.Series(
-        [f"{t[:8]}-{t[8:12]}-4{t[13:16]}-a{t[17:20]}-{t[20:]}" for t in texts]
-    )
+    return pl.Series([f"{t[:8]}-{t[8:12]}-4{t[13:16]}-a{t[17:20]}-{t[20:]}" for t in texts])

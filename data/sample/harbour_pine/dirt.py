@@ -76,9 +76,7 @@ def dirty_profiles(people: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     return spoilt
 
 
-def dirty_events(
-    events: pl.DataFrame, people: pl.DataFrame, rng: Generator
-) -> pl.DataFrame:
+def dirty_events(events: pl.DataFrame, people: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     """Return the events with equal rows, both sides of clock changes, one at END."""
     equal = events[np.sort(rng.choice(len(events), EQUAL_EVENTS, replace=False))]
     witnesses = [_witnesses(people, zone, gap) for zone, gap in DST_GAPS.items()]
@@ -121,9 +119,7 @@ def _emails(people: pl.DataFrame, rows: dict[str, np.ndarray]) -> pl.DataFrame:
     return _put(spoilt, "email", blank, *padded)
 
 
-def _put(
-    people: pl.DataFrame, column: str, rows: np.ndarray, *values: str | date | None
-) -> pl.DataFrame:
+def _put(people: pl.DataFrame, column: str, rows: np.ndarray, *values: str | date | None) -> pl.DataFrame:
     """Write the values, in turn, into a column at the rows."""
     turns = [values[turn % len(values)] for turn in range(len(rows))]
     column_type = people.schema[column]

@@ -20,9 +20,7 @@ ARROW_TYPES = {
     "quantity": pa.int32(),
     "gift": pa.bool_(),
 }
-EVENT_SCHEMA = pa.schema(
-    [(name, ARROW_TYPES.get(name, pa.string())) for name in EVENT_COLUMNS]
-)
+EVENT_SCHEMA = pa.schema([(name, ARROW_TYPES.get(name, pa.string())) for name in EVENT_COLUMNS])
 SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -38,11 +36,7 @@ class Files:
     def add_events(self, compact: pl.DataFrame, user_ids: pl.Series) -> None:
         """Write compact events, one row group after the other."""
         for rows in compact.iter_slices(ROW_GROUP):
-            table = (
-                readable(rows, user_ids, self.event_count + 1)
-                .to_arrow()
-                .cast(EVENT_SCHEMA)
-            )
+            table = readable(rows, user_ids, self.event_count + 1).to_arrow().cast(EVENT_SCHEMA)
             self.events.write_table(table)
             self.event_count += len(rows)
 
@@ -68,9 +62,7 @@ def open_files(out: Path) -> Iterator[Files]:
     out.mkdir(parents=True, exist_ok=True)
     parts = [out / f"{name}.part" for name in NAMES]
     with (
-        pq.ParquetWriter(
-            parts[0], EVENT_SCHEMA, compression="zstd", compression_level=6
-        ) as events,
+        pq.ParquetWriter(parts[0], EVENT_SCHEMA, compression="zstd", compression_level=6) as events,
         parts[1].open("wb") as profiles,
         parts[2].open("wb") as devices,
     ):

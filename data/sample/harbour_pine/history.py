@@ -19,9 +19,7 @@ EVENT_COLUMNS = (
 )  # fmt: skip
 
 
-def history(
-    people: pl.DataFrame, prices: np.ndarray, block: int, rng: Generator
-) -> pl.DataFrame:
+def history(people: pl.DataFrame, prices: np.ndarray, block: int, rng: Generator) -> pl.DataFrame:
     """Return the events of one block, oldest first, compact.
 
     Compact has `user` (row of `people`), `ts` (us) and `product` (position).
@@ -44,9 +42,7 @@ def _acts(
 ) -> tuple[pl.DataFrame, ...]:
     viewed = product_views(came, people, prices, rng)
     carted = baskets.carts(viewed, rng)
-    ordered = baskets.orders(
-        carted, people["buys"].gather(came["user"]), block * ORDERS_PER_BLOCK + 1, rng
-    )
+    ordered = baskets.orders(carted, people["buys"].gather(came["user"]), block * ORDERS_PER_BLOCK + 1, rng)
     return (
         entrances(came),
         pages(came, rng),
@@ -62,20 +58,14 @@ def _acts(
     )
 
 
-def _uninstalls(
-    came: pl.DataFrame, people: pl.DataFrame, rng: Generator
-) -> pl.DataFrame:
+def _uninstalls(came: pl.DataFrame, people: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     """Return App Uninstalled for a share of the app users who stopped coming."""
     gone = (people["left"] < 1) & (people["platform"] != "web")
     gone &= odds(rng, len(people), UNINSTALL_SHARE)
-    last = came.with_row_index("visit").filter(
-        pl.col("start") == pl.col("start").max().over("user")
-    )
+    last = came.with_row_index("visit").filter(pl.col("start") == pl.col("start").max().over("user"))
     last = last.filter(gone.gather(last["user"]))
     wait = pl.Series(rng.integers(DAY, 5 * DAY, len(last)))
-    return last.select(
-        "visit", event=pl.lit("App Uninstalled", EVENT), rank=pl.lit(6.0), delay=wait
-    )
+    return last.select("visit", event=pl.lit("App Uninstalled", EVENT), rank=pl.lit(6.0), delay=wait)
 
 
 def _timed(acts: pl.DataFrame, came: pl.DataFrame, rng: Generator) -> pl.DataFrame:
@@ -99,9 +89,7 @@ def _versioned(timed: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     return timed.with_columns(app_version=pl.when("app").then(version)).drop("app")
 
 
-def readable(
-    events: pl.DataFrame, user_ids: pl.Series, first_number: int
-) -> pl.DataFrame:
+def readable(events: pl.DataFrame, user_ids: pl.Series, first_number: int) -> pl.DataFrame:
     """Return compact events with EVENT_COLUMNS; event ids count from `first_number`."""
     number = pl.int_range(first_number, first_number + len(events), eager=True)
     return events.with_columns(

@@ -49,9 +49,7 @@ PROFILE_COLUMNS = (
 
 def people(block: int, rng: Generator) -> pl.DataFrame:
     """Return one block: profile columns, `has_profile`, `active`, and the habits."""
-    frame = pl.DataFrame(
-        {"user_id": [f"{block * PEOPLE + row + 1:07d}" for row in range(PEOPLE)]}
-    )
+    frame = pl.DataFrame({"user_id": [f"{block * PEOPLE + row + 1:07d}" for row in range(PEOPLE)]})
     frame = _roles(frame, rng)
     frame = frame.hstack(_homes(rng))
     frame = frame.hstack(_traits(rng))
@@ -61,19 +59,14 @@ def people(block: int, rng: Generator) -> pl.DataFrame:
 
 def _roles(frame: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     order = pl.Series(rng.permutation(PEOPLE))
-    return frame.with_columns(
-        active=order >= SILENT, has_profile=order < PEOPLE - GHOSTS
-    )
+    return frame.with_columns(active=order >= SILENT, has_profile=order < PEOPLE - GHOSTS)
 
 
 def _homes(rng: Generator) -> pl.DataFrame:
     places = cities()
-    homes = places.drop("share")[
-        rng.choice(len(places), PEOPLE, p=places["share"].to_numpy())
-    ]
+    homes = places.drop("share")[rng.choice(len(places), PEOPLE, p=places["share"].to_numpy())]
     return homes.with_columns(
-        (pl.col(axis) + pl.Series(rng.normal(0, 0.05, PEOPLE))).round(4)
-        for axis in ("latitude", "longitude")
+        (pl.col(axis) + pl.Series(rng.normal(0, 0.05, PEOPLE))).round(4) for axis in ("latitude", "longitude")
     )
 
 
@@ -82,9 +75,7 @@ def _traits(rng: Generator) -> pl.DataFrame:
         {
             "first_name": one_of(rng, FIRST_NAMES, PEOPLE).cast(pl.String),
             "birth_date": _birth_dates(rng),
-            "gender": one_of(
-                rng, ("female", "male", "other", None), PEOPLE, (46, 44, 4, 6)
-            ),
+            "gender": one_of(rng, ("female", "male", "other", None), PEOPLE, (46, 44, 4, 6)),
             "plan": one_of(rng, ("free", "pro", "enterprise"), PEOPLE, (82, 15, 3)),
             "loyalty_points": rng.lognormal(5, 1.2, PEOPLE).astype(np.int64),
             "tags": one_of(rng, TAGS, PEOPLE, (70, 4, 10, 6, 4, 3, 1, 1, 1)),
@@ -135,16 +126,10 @@ def _habits(frame: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     return frame.with_columns(
         joined=pl.Series(joined),
         left=pl.Series(joined + (1 - joined) * stay),
-        signed_up_at=pl.Series(signed_up)
-        .cast(pl.Datetime("us", "UTC"))
-        .dt.truncate("1s"),
-        expected_visits=pl.Series(
-            VISITS_BY_TIER[tiers] * rng.uniform(0.5, 1.5, PEOPLE)
-        ),
+        signed_up_at=pl.Series(signed_up).cast(pl.Datetime("us", "UTC")).dt.truncate("1s"),
+        expected_visits=pl.Series(VISITS_BY_TIER[tiers] * rng.uniform(0.5, 1.5, PEOPLE)),
         favourite=pl.Series(rng.integers(0, len(CATEGORIES), PEOPLE)),
         buys=pl.Series(rng.beta(2.0, 3.3, PEOPLE)),
-        platform=named(
-            ("iOS", "Android", "web"), rng.choice(3, PEOPLE, p=[0.38, 0.30, 0.32])
-        ),
+        platform=named(("iOS", "Android", "web"), rng.choice(3, PEOPLE, p=[0.38, 0.30, 0.32])),
         update_lag=pl.Series((rng.exponential(9, PEOPLE) * DAY).astype(np.int64)),
     )

@@ -68,9 +68,7 @@ def cities() -> pl.DataFrame:
         "timezone",
         "weight",
     ]
-    national = pl.col("country").replace_strict(
-        COUNTRY_WEIGHTS, return_dtype=pl.Float64
-    )
+    national = pl.col("country").replace_strict(COUNTRY_WEIGHTS, return_dtype=pl.Float64)
     share = national * pl.col("weight") / pl.col("weight").sum().over("country")
     frame = pl.DataFrame(CITIES, schema=columns, orient="row").with_columns(share=share)
     return frame.with_columns(pl.col("share") / pl.col("share").sum()).drop("weight")

@@ -27,12 +27,8 @@ def clock(zone: str) -> np.ndarray:
     """Return the share of the zone's visits before each full hour from START to END."""
     utc = pl.Series(np.arange(START, END, HOUR)).cast(pl.Datetime("us", "UTC"))
     local = utc.dt.convert_time_zone(zone)
-    weights = HOUR_WEIGHTS.gather(local.dt.hour()) * WEEKDAY_WEIGHTS.gather(
-        local.dt.weekday() - 1
-    )
-    rush = np.where(
-        local.dt.date().is_between(SALE_FIRST, SALE_LAST).to_numpy(), SALE_RUSH, 1.0
-    )
+    weights = HOUR_WEIGHTS.gather(local.dt.hour()) * WEEKDAY_WEIGHTS.gather(local.dt.weekday() - 1)
+    rush = np.where(local.dt.date().is_between(SALE_FIRST, SALE_LAST).to_numpy(), SALE_RUSH, 1.0)
     growth = np.linspace(1.0, 1.0 + GROWTH, len(utc))
     total = np.cumsum(weights.to_numpy() * rush * growth)
     return np.concatenate([[0.0], total / total[-1]])

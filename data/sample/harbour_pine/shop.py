@@ -68,9 +68,7 @@ def prices(seed: int) -> np.ndarray:
     low, high = np.array(list(PRICE_RANGES.values()), dtype=float).T
     position = rng.random((PER_CATEGORY, len(low)))
     whole = np.floor(low * (high / low) ** position).T.ravel()
-    return np.asarray(
-        np.round(whole + rng.choice([0.0, 0.5, 0.9, 0.95, 0.99], len(whole)), 2)
-    )
+    return np.asarray(np.round(whole + rng.choice([0.0, 0.5, 0.9, 0.95, 0.99], len(whole)), 2))
 
 
 def product_ids() -> pl.Series:

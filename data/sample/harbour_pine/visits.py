@@ -59,9 +59,7 @@ def entrances(visits: pl.DataFrame) -> pl.DataFrame:
     first = pl.when("app").then(pl.lit("App Launched")).otherwise(pl.lit("Page Viewed"))
     opened = acts.with_columns(event=first.cast(EVENT), rank=-1.0)
     messages = {"email": "Email Clicked", "push": "Push Opened"}
-    message = (
-        pl.col("utm_source").cast(pl.String).replace_strict(messages, default=None)
-    )
+    message = pl.col("utm_source").cast(pl.String).replace_strict(messages, default=None)
     clicked = acts.drop("screen").with_columns(event=message.cast(EVENT), rank=-2.0)
     clicked = clicked.filter(pl.col("event").is_not_null())
     return pl.concat([clicked, opened], how="diagonal").drop("app")
@@ -70,18 +68,14 @@ def entrances(visits: pl.DataFrame) -> pl.DataFrame:
 def pages(visits: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     """Return further pages and screens of each visit: screen."""
     acts = _acts("Page Viewed", rng.poisson(0.65, len(visits)), rng)
-    return acts.with_columns(
-        screen=one_of(rng, SCREENS, len(acts), range(len(SCREENS), 0, -1))
-    )
+    return acts.with_columns(screen=one_of(rng, SCREENS, len(acts), range(len(SCREENS), 0, -1)))
 
 
 def searches(visits: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     """Return the searches of each visit: query."""
     acts = _acts("Search", rng.poisson(0.3, len(visits)), rng)
     return acts.with_columns(
-        query=one_of(
-            rng, QUERIES, len(acts), [1 / rank for rank in range(1, len(QUERIES) + 1)]
-        )
+        query=one_of(rng, QUERIES, len(acts), [1 / rank for rank in range(1, len(QUERIES) + 1)])
     )
 
 
@@ -98,14 +92,10 @@ def product_views(
     product = category * PER_CATEGORY + popular
     reduced = in_sale(visits["start"].to_numpy()[visit])
     price = np.round(prices[product] * np.where(reduced, SALE_PRICE, 1.0), 2)
-    return acts.with_columns(
-        product=pl.Series(product, dtype=pl.Int16), price=pl.Series(price)
-    )
+    return acts.with_columns(product=pl.Series(product, dtype=pl.Int16), price=pl.Series(price))
 
 
 def _acts(event: str, counts: np.ndarray, rng: Generator) -> pl.DataFrame:
     visit = np.repeat(np.arange(len(counts), dtype=np.uint32), counts)
     rank = pl.Series(rng.random(len(visit)))
-    return pl.DataFrame({"visit": visit, "rank": rank}).with_columns(
-        event=pl.lit(event, EVENT)
-    )
+    return pl.DataFrame({"visit": visit, "rank": rank}).with_columns(event=pl.lit(event, EVENT))

@@ -1,0 +1,36 @@
+import pytest
+from accounts import NOW, SETTINGS, make_account, people, purchases
+
+from workbench import runs
+from workbench.errors import ProblemsError
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('email = "emial"', '[identities] email: the profiles have no attribute "emial". Did you mean "email"?'),
+        ('email = "points"', '[identities] email: "points" is a number, a text is needed'),
+    ],
+)
+def test_an_identity_is_a_text_that_exists(tmp_path: object, line: str, message: str) -> None:
+    """A number would go out as 12025550100.0: somebody else's identity, or nobody's."""
+    account = make_account(tmp_path / "home", SETTINGS.replace('email = "email"', line))  # type: ignore[operator]
+    account.ingest("profiles", [{**person, "points": 7} for person in people(3)])
+    account.ingest("events", purchases(3))
+    account.save_segment("buyers", {"kind": "did", "events": ["Purchase"]})
+    account.save_campaign("hello", "buyers")
+    with pytest.raises(ProblemsError) as caught:
+        runs.plan(account.workspace, "hello", as_of=NOW, now=NOW)
+    assert message in str(caught.value)
+
+
+def test_consent_is_true_or_false(tmp_path: object) -> None:
+    """A text flag is asked about when a plan is made, not read as given."""
+    settings = SETTINGS.replace('unsubscribed = "unsubscribed"', 'required = ["opt_in"]')
+    account = make_account(tmp_path / "home", settings)  # type: ignore[operator]
+    account.ingest("profiles", [{**person, "opt_in": "yes"} for person in people(3)])
+    account.ingest("events", purchases(3))
+    account.save_segment("buyers", {"kind": "did", "events": ["Purchase"]})
+    account.save_campaign("hello", "buyers")
+    with pytest.raises(ProblemsError, match='"opt_in" is a text, a boolean is needed'):
+        runs.plan(account.workspace, "hello", as_of=NOW, now=NOW)
