@@ -1,5 +1,6 @@
 """Progress bars: one a step, in a terminal, a notebook or a log that papermill keeps."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -8,13 +9,14 @@ from tqdm.auto import tqdm
 
 def bar(*, silent: bool = False) -> Callable[[str, int, int], None]:
     """Return a ``report(label, done, total)`` that draws one bar for each label."""
+    quiet = True if os.environ.get("TQDM_DISABLE") else None
     bars: dict[str, Any] = {}
 
     def report(label: str, done: int, total: int) -> None:
         if silent:
             return
         if label not in bars:
-            bars[label] = tqdm(total=total, desc=label, leave=False, unit_scale=True, disable=None)
+            bars[label] = tqdm(total=total, desc=label, leave=False, unit_scale=True, disable=quiet)
         drawn = bars[label]
         drawn.total = total
         drawn.update(done - drawn.n)

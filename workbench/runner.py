@@ -17,6 +17,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from workbench.errors import NotFoundError, PapermillError, WorkbenchError
 from workbench.export.ledger import Run, RunState
+from workbench.kernels import environment, short_runtime
 from workbench.runs import run_id
 from workbench.workspace import Workspace
 
@@ -96,11 +97,12 @@ def execute(
     """
     check_parameters(template, parameters)
     try:
-        papermill.execute_notebook(
-            str(template), str(output), parameters=dict(parameters), kernel_name="python3",
-            progress_bar=progress, execution_timeout=SECONDS_PER_CELL,
-            kernel_manager_class=LocalKernel, cwd=str(template.parent),
-        )  # fmt: skip
+        with short_runtime() as places, environment({**places, "TQDM_DISABLE": "1"}):
+            papermill.execute_notebook(
+                str(template), str(output), parameters=dict(parameters), kernel_name="python3",
+                progress_bar=progress, execution_timeout=SECONDS_PER_CELL,
+                kernel_manager_class=LocalKernel, cwd=str(template.parent),
+            )  # fmt: skip
     except PapermillExecutionError as error:
         raise _translated(error, output) from error
 

@@ -14,6 +14,7 @@ from workbench.cli.output import Config, out, waterfall
 from workbench.cli.sandbox import credentials, folder
 from workbench.errors import InputError, WorkbenchError
 from workbench.export import sandbox as receiver
+from workbench.kernels import environment
 from workbench.runs import Receipt
 from workbench.segments import codec as segment_codec
 from workbench.settings import FILE_NAME, Source
@@ -112,16 +113,8 @@ def _receiver(workspace: Workspace) -> Iterator[None]:
     added = {"WORKBENCH_MPARTICLE_KEY": key, "WORKBENCH_MPARTICLE_SECRET": secret}
     with receiver.Receiver(folder(workspace.settings), key=key, secret=secret) as server:
         added["WORKBENCH_MPARTICLE_URL"] = server.url
-        before = {name: os.environ.get(name) for name in added}
-        os.environ.update(added)
-        try:
+        with environment(added):
             yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
 
 
 def _prove(receipt: Receipt, arrived: int) -> None:

@@ -4,6 +4,7 @@ import os
 import secrets
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 
 from workbench.cli.output import Config, out
 from workbench.errors import InputError
+from workbench.kernels import short_runtime
 from workbench.settings import FILE_NAME, Settings
 
 Port = Annotated[int, typer.Option(help="On this machine only.", min=1, max=65535)]
@@ -55,7 +57,8 @@ def _run(arguments: list[str], settings: Settings, config: Path | None, places: 
     path = (config or settings.home / FILE_NAME).resolve()
     environment = {**os.environ, **places, "WORKBENCH_CONFIG": str(path)}
     module, *rest = arguments
-    try:
-        return subprocess.call([sys.executable, "-m", module, *rest], env=environment, cwd=settings.home)
-    except KeyboardInterrupt:
-        return 0
+    with short_runtime() as runtime, suppress(KeyboardInterrupt):
+        return subprocess.call(
+            [sys.executable, "-m", module, *rest], env={**environment, **runtime}, cwd=settings.home
+        )
+    return 0
