@@ -8,7 +8,10 @@ from workbench.errors import ProblemsError
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('email = "emial"', '[identities] email: the profiles have no attribute "emial". Did you mean "email"?'),
+        (
+            'email = "emial"',
+            '[identities] email: the profiles have no attribute "emial". Did you mean "email"?',
+        ),
         ('email = "points"', '[identities] email: "points" is a number, a text is needed'),
     ],
 )
