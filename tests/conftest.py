@@ -2,10 +2,14 @@
 
 import os
 import shutil
+import socket
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from accounts import BUYERS, Account, make_account, people, purchases
 
 from workbench.export.sandbox import Receiver
@@ -88,3 +92,46 @@ def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiv
         monkeypatch.setenv("WORKBENCH_MPARTICLE_KEY", KEY)
         monkeypatch.setenv("WORKBENCH_MPARTICLE_SECRET", SECRET)
         yield server
+
+
+def _as_server(command: list[str]) -> None:
+    """Run a server command; PostgreSQL refuses root, so root hands it to ``postgres``."""
+    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    subprocess.run([*prefix, *command], check=True, capture_output=True, timeout=120)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server on loopback, gone after the session; the URL of its empty database."""
+    folder = postgres_bin()
+    assert folder is not None
+    home = Path(tempfile.mkdtemp(prefix="workbench-postgres-"))
+    if os.geteuid() == 0:
+        shutil.chown(home, "postgres")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data = home / "data"
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -c unix_socket_directories={home}"
+    _as_server(
+        [str(folder / "initdb"), "-D", str(data), "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    )
+    _as_server(
+        [str(folder / "pg_ctl"), "-D", str(data), "-o", options, "-l", str(home / "log"), "-w", "start"]
+    )
+    try:
+        yield f"postgresql+psycopg://tester@127.0.0.1:{port}/postgres"
+    finally:
+        _as_server([str(folder / "pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop"])
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str, request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh database for one test."""
+    name = f"t{abs(hash(request.node.nodeid)):x}"
+    engine = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    engine.dispose()
+    return postgres_url.rsplit("/", 1)[0] + f"/{name}"

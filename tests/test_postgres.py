@@ -15,9 +15,9 @@ pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def team(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Account:
+def team(tmp_path: Path, postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> Account:
     """The shop of the SQLite tests, its decisions in PostgreSQL."""
-    monkeypatch.setenv("WORKBENCH_DATABASE_URL", postgres_url)
+    monkeypatch.setenv("WORKBENCH_DATABASE_URL", postgres_database)
     account = make_account(tmp_path / "home")
     account.ingest("profiles", people(1000))
     account.ingest("events", purchases(1000))

@@ -40,6 +40,10 @@ OPERATORS: Mapping[PropertyType, frozenset[Operator]] = {
     "instant": PRESENCE,
     "list": PRESENCE,
 }
+LARGEST = 2**53
+LONGEST: Mapping[str, int] = {
+    "minutes": 52_560_000, "hours": 876_000, "days": 36_500, "weeks": 5_200, "months": 1_200, "years": 100,
+}  # fmt: skip
 VALUE_COUNTS = {
     Operator.BETWEEN: (2, 2), Operator.EXISTS: (0, 0), Operator.NOT_EXISTS: (0, 0),
     Operator.GREATER: (1, 1), Operator.AT_LEAST: (1, 1), Operator.LESS: (1, 1), Operator.AT_MOST: (1, 1),
@@ -116,9 +120,16 @@ def _did(did: Did, path: str, catalogue: Catalogue) -> Iterator[Problem]:
 def _only_zero(measure: Measure) -> bool:
     if measure.function is not Function.COUNT or not measure.values:
         return False
-    return (measure.operator in {Operator.EQUALS, Operator.AT_MOST} and measure.values[0] == 0) or (
-        measure.operator is Operator.LESS and measure.values[0] <= 1
-    )
+    first, last = measure.values[0], measure.values[-1]
+    match measure.operator:
+        case Operator.EQUALS:
+            return first == 0
+        case Operator.LESS:
+            return first <= 1
+        case Operator.AT_MOST | Operator.BETWEEN:
+            return last < 1
+        case _:
+            return False
 
 
 def _measure(measure: Measure, path: str, known: Mapping[str, Property], subject: str) -> Iterator[Problem]:
@@ -165,8 +176,11 @@ def _values(operator: Operator, values: tuple[object, ...], path: str) -> Iterat
     if not fewest <= len(values) <= most:
         wanted = f"{fewest}" if fewest == most else f"at least {fewest}"
         yield Problem(path=path, message=f'"{operator}" takes {wanted} values, got {len(values)}')
-    if any(isinstance(value, float) and not math.isfinite(value) for value in values):
-        yield Problem(path=path, message="a value is not a finite number")
+    for value in values:
+        if isinstance(value, float) and not math.isfinite(value):
+            yield Problem(path=path, message=f"{value} is not a finite number")
+        if isinstance(value, int) and abs(value) > LARGEST:
+            yield Problem(path=path, message=f"{value} is beyond 2^53: numbers are not exact there")
     if operator is Operator.BETWEEN and len(values) == 2:
         low, high = values
         if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
@@ -183,8 +197,12 @@ def _fits(value: object, kind: PropertyType) -> bool:
 
 def _window(window: Window, path: str) -> Iterator[Problem]:
     match window:
-        case Last() if window.count < 1:
-            yield Problem(path=path, message=f"the last {window.count} {window.unit}: give at least 1")
+        case Last() if not 1 <= window.count <= LONGEST[window.unit]:
+            limit = f"{LONGEST[window.unit]:,}"
+            yield Problem(path=path, message=f"the last {window.count} {window.unit}: give 1 to {limit}")
+        case DaysAgo() if window.farthest > LONGEST["days"]:
+            limit = f"{LONGEST['days']:,}"
+            yield Problem(path=path, message=f"{window.farthest} days ago: give at most {limit}")
         case DaysAgo() if window.nearest < 0 or window.farthest < window.nearest:
             message = f"between {window.farthest} and {window.nearest} days ago: farthest first, none below 0"
             yield Problem(path=path, message=message)
@@ -192,6 +210,10 @@ def _window(window: Window, path: str) -> Iterator[Problem]:
             yield Problem(path=path, message=f"from {window.first} to {window.last}: the first is later")
         case Dates() if not window.first and not window.last:
             yield Problem(path=path, message="names no date")
+        case Dates():
+            for day in (window.first, window.last):
+                if day and not 1900 <= day.year <= 2999:
+                    yield Problem(path=path, message=f"{day} is not in the years 1900 to 2999")
 
 
 def _segment(

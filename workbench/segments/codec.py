@@ -1,5 +1,7 @@
 """Segments as JSON and YAML: one shape for files, the database and the digest."""
 
+import json
+from datetime import date
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -13,8 +15,9 @@ _DESCRIBED: tuple[Any, ...] = (
     model.Predicate, model.Measure, windows.Ever, windows.Last, windows.DaysAgo, windows.Calendar, windows.Dates,
 )  # fmt: skip
 for _described in _DESCRIBED:
-    _described.__pydantic_config__ = ConfigDict(extra="forbid")
+    _described.__pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+BRANCHES = frozenset({"bool", "int", "float", "str"})
 _ADAPTER: TypeAdapter[Segment] = TypeAdapter(Segment)
 
 
@@ -25,24 +28,36 @@ def to_json(segment: Segment) -> dict[str, Any]:
 
 
 def from_json(body: Any) -> Segment:
-    """Read a segment.
+    """Read a segment. Values keep the type that the author wrote: ``"5"`` is no number, ``true`` no 1.
 
     Raises:
         SegmentError: every key or value that does not fit, with its path.
     """
     name = str(body.get("name", "?")) if isinstance(body, dict) else "?"
     try:
-        return _ADAPTER.validate_python(body)
+        return _ADAPTER.validate_json(json.dumps(body, default=_day), strict=True)
     except ValidationError as error:
         raise SegmentError(name, problems(error)) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SegmentError(name, [Problem(path="", message=f"is not JSON: {error}")]) from error
+
+
+def _day(value: object) -> str:
+    """Write the dates that YAML recognises the way JSON has them."""
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{value!r} is neither text nor number")
 
 
 def problems(error: ValidationError) -> list[Problem]:
     """Translate pydantic's findings into paths and sentences."""
-    found = []
+    found: dict[Problem, None] = {}
     for item in error.errors(include_url=False):
-        path = " > ".join(_step(part) for part in item["loc"])
-        message = item["msg"]
+        loc = item["loc"]
+        message = item["msg"].removeprefix("Value error, ")
+        if len(loc) > 1 and loc[-1] in BRANCHES and isinstance(loc[-2], int):
+            loc, message = loc[:-1], "is neither a text nor a finite number nor true or false"
+        path = " > ".join(_step(part) for part in loc)
         match item["type"]:
             case "missing":
                 message = "is missing"
@@ -56,8 +71,8 @@ def problems(error: ValidationError) -> list[Problem]:
                 message = f'unknown kind "{context.get("tag")}"; known are {context.get("expected_tags")}'
             case "union_tag_not_found":
                 message = 'needs a "kind"'
-        found.append(Problem(path=path, message=message))
-    return found
+        found[Problem(path=path, message=message)] = None
+    return list(found)
 
 
 def _step(part: int | str) -> str:

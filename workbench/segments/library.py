@@ -37,9 +37,12 @@ class SegmentLibrary:
 
         Raises:
             NotFoundError: a segment that it names does not exist.
+            SegmentError: it holds what could not be read back.
         """
         pinned = replace(segment, condition=self._pin(segment.condition))
-        return _saved(self._versions.save(segment.name, codec.to_json(pinned), now=now))
+        body = codec.to_json(pinned)
+        codec.from_json(body)
+        return _saved(self._versions.save(segment.name, body, now=now))
 
     def get(self, name: str, version: int | None = None) -> SavedSegment:
         """Return a saved segment, its newest version by default.

@@ -72,7 +72,7 @@ class Measure:
     function: Function = Function.COUNT
     property: str | None = None
     operator: Operator = Operator.AT_LEAST
-    values: tuple[float, ...] = (1,)
+    values: tuple[int | float, ...] = (1,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +147,6 @@ Condition: TypeAlias = Annotated[
 class Segment:
     """A named condition tree."""
 
-    name: str
+    name: Annotated[str, Field(min_length=1, max_length=100)]
     condition: Condition
     description: str = ""

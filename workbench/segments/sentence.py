@@ -14,6 +14,7 @@ from workbench.segments.model import (
     Operator,
     Predicate,
     UserProperty,
+    Value,
 )
 from workbench.segments.windows import Calendar, Dates, DaysAgo, Ever, Last, Window
 
@@ -36,7 +37,9 @@ def sentence(condition: Condition) -> str:
             return _joined(condition.conditions, " and ")
         case AnyOf():
             return _joined(condition.conditions, " or ")
-        case Not(condition=Did() as did) if did.measure == Measure():
+        case Not(condition=Did() as did) if did.measure == Measure() and (
+            did.match == "any" or len(did.events) == 1
+        ):
             return "did not do" + _did(did).removeprefix("did")
         case Not():
             return f"not ({sentence(condition.condition)})"
@@ -94,7 +97,7 @@ def _measure(measure: Measure) -> str:
     if measure == Measure():
         return ""
     joiner = " and " if measure.operator is Operator.BETWEEN else ", "
-    values = joiner.join(f"{value:g}" for value in measure.values)
+    values = joiner.join(number(value) for value in measure.values)
     if measure.function is Function.COUNT:
         if measure.operator is Operator.AT_LEAST:
             return f" at least {values} times"
@@ -110,11 +113,16 @@ def _joined(conditions: tuple[Condition, ...], word: str) -> str:
     return word.join(parts)
 
 
-def _value(value: object) -> str:
-    return (
-        f'"{value}"'
-        if isinstance(value, str)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else f"{value:g}"
-    )
+def number(value: float) -> str:
+    """Return a number with all its digits: ``1234567``, ``0.5``."""
+    return repr(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _value(value: Value) -> str:
+    match value:
+        case str():
+            return f'"{value}"'
+        case bool():
+            return str(value).lower()
+        case _:
+            return number(value)

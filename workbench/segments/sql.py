@@ -8,10 +8,11 @@ engine; a user without a profile at ``as_of`` is in no segment.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
+from workbench.errors import InputError
 from workbench.segments.model import (
     AllOf,
     AnyOf,
@@ -96,8 +97,13 @@ def compile_sql(
         catalogue: where identifiers and types come from.
         zone: of the account, for the boundaries of days.
         resolver: finds the segments that this one names.
+
+    Raises:
+        InputError: ``as_of`` is naive.
     """
-    compiler = _Compiler(as_of=as_of, catalogue=catalogue, zone=zone, resolver=resolver)
+    if as_of.tzinfo is None:
+        raise InputError(f"as_of {as_of} has no time zone")
+    compiler = _Compiler(as_of=as_of.astimezone(UTC), catalogue=catalogue, zone=zone, resolver=resolver)
     compiler.add(segment.condition, depth=0)
     return Query(steps=tuple(compiler.steps), parameters=compiler.parameters)
 

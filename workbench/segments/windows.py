@@ -1,12 +1,25 @@
 """Windows of time, all relative to ``as_of``; days begin in the account's zone."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal, TypeAlias, assert_never
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+
+
+def _iso(value: object) -> object:
+    """Read a date; pydantic alone would take digits for seconds since 1970."""
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError(f"a date is written 2026-06-30, not {value}")
+    return date.fromisoformat(value)
+
+
+Day = Annotated[date, BeforeValidator(_iso)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +63,8 @@ class Calendar:
 class Dates:
     """Between two dates, both included; an open side has no bound."""
 
-    first: date | None = None
-    last: date | None = None
+    first: Day | None = None
+    last: Day | None = None
     kind: Literal["dates"] = "dates"
 
 
@@ -83,7 +96,7 @@ def span(window: Window, as_of: datetime, zone: ZoneInfo) -> Span:
         case Ever():
             return Span()
         case Last(unit="minutes" | "hours"):
-            return Span(start=as_of - timedelta(**{window.unit: window.count}))
+            return Span(start=as_of.astimezone(UTC) - timedelta(**{window.unit: window.count}))
         case Last():
             return Span(start=_midnight(today - relativedelta(**{window.unit: window.count}), zone))  # type: ignore[arg-type]
         case DaysAgo():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from alembic import command
@@ -26,12 +27,16 @@ class Database:
         try:
             self.url = sa.make_url(url)
             self._engine = _engine(self.url, read_only=read_only)
-        except (SQLAlchemyError, ImportError) as error:
+        except (SQLAlchemyError, ImportError, ValueError) as error:
             raise StoreError(f"the ledger's URL cannot be used: {type(error).__name__}") from error
 
     def __repr__(self) -> str:
         """Show no password."""
-        return f"Database({self.url.render_as_string(hide_password=True)!r})"
+        return f"Database({self.url.set(query={}).render_as_string(hide_password=True)!r})"
+
+    def close(self) -> None:
+        """Close the connections that no transaction holds; the next transaction opens a new one."""
+        self._engine.dispose()
 
     @property
     def is_sqlite(self) -> bool:
@@ -142,7 +147,7 @@ def _engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
             url, pool_pre_ping=True, connect_args={"connect_timeout": 10, "options": options}
         )
     if read_only:
-        url = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
+        url = url.set(database=f"file:{quote(url.database or '')}", query={"mode": "ro", "uri": "true"})
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     @sa.event.listens_for(engine, "connect")

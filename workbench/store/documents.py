@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from workbench.errors import InputError
 
@@ -36,6 +36,8 @@ def parse(text: str, name: str = "document") -> Any:
     except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise InputError(f'"{name}"{line}: {error.problem or "not YAML"}') from error
+    except YAMLError as error:
+        raise InputError(f'"{name}": {str(error).splitlines()[0]}') from error
 
 
 def dump(body: Any) -> str:

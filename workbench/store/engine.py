@@ -1,5 +1,6 @@
 """The one door to DuckDB: connections that are configured alike, and errors in the workbench's words."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,10 @@ from workbench.errors import StoreError
 
 Connection = duckdb.DuckDBPyConnection
 BinderError = duckdb.BinderException
+InvalidError = duckdb.InvalidInputException
 Parameters = Mapping[str, Any]
+
+DAMAGE = re.compile("parquet|magic bytes|bitpacked|invalid string encoding", re.IGNORECASE)
 
 
 def connect(*, temporary: Path | None = None, memory: str | None = None) -> Connection:
@@ -71,8 +75,9 @@ def errors() -> Iterator[None]:
         raise StoreError(f"the lake cannot be read or written: {_first_line(error)}") from error
     except duckdb.OutOfMemoryException as error:
         raise StoreError(f"memory and spill space are exhausted: {_first_line(error)}") from error
-    except duckdb.InvalidInputException as error:
-        if "parquet" in str(error).lower() or "magic bytes" in str(error):
+    except duckdb.Error as error:
+        invalid = isinstance(error, duckdb.InvalidInputException) and DAMAGE.search(str(error))
+        if invalid or type(error) is duckdb.Error:
             raise StoreError(f"a lake file is damaged: {_first_line(error)}") from error
         raise
 
@@ -85,6 +90,18 @@ def quote(identifier: str) -> str:
 def literal(text: str) -> str:
     """Quote a text for the few statements that take no bound value (SET, a view's file list)."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def files(path: Path, pattern: str = "") -> str:
+    """Quote what ``read_parquet`` reads: one file, or the files of a pattern below a folder.
+
+    DuckDB takes ``a[1].parquet`` for a pattern that means ``a1.parquet``.
+
+    >>> files(Path("a[1].parquet"))
+    "'a[[]1].parquet'"
+    """
+    plain = re.sub(r"([*?\[])", r"[\1]", str(path))
+    return literal(f"{plain}/{pattern}" if pattern else plain)
 
 
 def _first_line(error: Exception) -> str:

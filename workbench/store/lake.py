@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from workbench.errors import BusyError, StoreError
-from workbench.settings import DeclaredCatalogue, actor
+from workbench.settings import DeclaredCatalogue, PropertyType, actor
 from workbench.store import catalogue as catalogues
 from workbench.store import engine, tables
 from workbench.store.catalogue import SQL_TYPES, Catalogue, Property
@@ -60,6 +60,13 @@ class Lake:
         self.temporary = directory / "tmp"
         self.database = database
         self.declared = declared
+
+    def declared_types(self, kind: str) -> Mapping[str, PropertyType]:
+        """Return the types that ``[catalogue]`` gives to the names of one kind."""
+        if kind == "profiles":
+            return self.declared.attributes
+        events = self.declared.events.values() if kind == "events" else ()
+        return {name: item for event in events for name, item in event.properties.items()}
 
     def version(self) -> int:
         """Return the newest committed version; 0 before the first ingest."""
@@ -125,6 +132,20 @@ class Lake:
         path = self.directory / kind / folder / f"{uuid.uuid4().hex}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    @contextmanager
+    def committing(self) -> Iterator[sa.Connection]:
+        """One transaction for ``commit`` and what belongs to it.
+
+        Raises:
+            BusyError: another ingest, which the lock did not see, wrote the same rows.
+            StoreError: the database is unreachable, locked or full.
+        """
+        try:
+            with self.database.transaction() as connection:
+                yield connection
+        except sa.exc.IntegrityError as error:
+            raise BusyError("another ingest finished first; run this one again") from error
 
     def commit(
         self,
@@ -217,7 +238,18 @@ class LakeVersion:
         return sum(file.rows for file in self.files if file.kind == kind)
 
     def connect(self, *, memory: str | None = None) -> engine.Connection:
-        """Open a connection with the views ``users, events, profile_versions, device_versions``."""
+        """Open a connection with the views ``users, events, profile_versions, device_versions``.
+
+        Raises:
+            StoreError: a file of this version is gone or has another size than it was written with.
+        """
+        for file in self.files:
+            try:
+                size = (self.lake / file.path).stat().st_size
+            except OSError as error:
+                raise StoreError(f'the lake file "{file.path}" cannot be read: {error.strerror}') from error
+            if size != file.bytes:
+                raise StoreError(f'the lake file "{file.path}" is damaged: {size:,} of {file.bytes:,} bytes')
         connection = engine.connect(temporary=self.temporary, memory=memory)
         for kind, view in VIEWS.items():
             engine.execute(connection, f"CREATE VIEW {view} AS {self._select(kind)}")
@@ -243,16 +275,23 @@ class LakeVersion:
         if not paths:
             empty = ", ".join(f"NULL::{sql} AS {name}" for name, sql in BASE_COLUMNS[kind].items())
             return f"SELECT {', '.join(parts)} FROM (SELECT {empty}) WHERE false"
-        listed = ", ".join(engine.literal(path) for path in paths)
+        listed = ", ".join(engine.files(Path(path)) for path in paths)
         source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
         return f"SELECT {', '.join(parts)} FROM {source}"
 
 
+NEWEST_FIRST = "coalesce(valid_from, recorded_at) DESC NULLS LAST, seq DESC, recorded_at DESC NULLS LAST"
+
+
 def profiles_at() -> str:
-    """Return the SQL of the profiles as they were known at ``$as_of``: one row a user."""
-    return """SELECT * FROM profile_versions
+    """Return the SQL of the profiles as they were known at ``$as_of``: one row a user.
+
+    A version without ``valid_from`` holds since it was recorded; history without any time, since ever.
+    """
+    return f"""SELECT * FROM profile_versions
   WHERE coalesce(recorded_at, valid_from, $as_of) <= $as_of AND coalesce(valid_from, $as_of) <= $as_of
-  QUALIFY row_number() OVER (PARTITION BY user_code ORDER BY valid_from DESC NULLS LAST, seq DESC) = 1"""
+  QUALIFY row_number() OVER (PARTITION BY user_code
+    ORDER BY {NEWEST_FIRST}) = 1"""
 
 
 def sync(path: Path) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.errors import NotFoundError, nearest
+from workbench.errors import BusyError, NotFoundError, nearest
 from workbench.settings import actor
 from workbench.store.database import Database
+
+ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +49,34 @@ class Versions:
         self._noun = noun
 
     def save(self, key: str, body: Mapping[str, Any], *, now: datetime) -> Version:
-        """Store ``body`` as the next version, unless the newest one already says it."""
+        """Store ``body`` as the next version, unless the newest one already says it.
+
+        Raises:
+            BusyError: others keep saving the same document at the same time.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                return self.get(key, self._save(key, body, now))
+            except sa.exc.IntegrityError:
+                continue
+        raise BusyError(f'{self._noun} "{key}" is being saved by others; try again')
+
+    def _save(self, key: str, body: Mapping[str, Any], now: datetime) -> int:
         digest = content_digest(body)
         table = self._table
         with self._database.transaction() as sql:
             newest = sql.execute(
                 sa.select(table).where(table.c.id == key).order_by(table.c.version.desc()).limit(1)
             ).one_or_none()
-            if newest is None or newest.digest != digest or newest.archived_at is not None:
-                sql.execute(
-                    table.insert().values(
-                        id=key, version=(newest.version + 1 if newest else 1), digest=digest, body=body,
-                        created_at=now, created_by=actor(),
-                    )
-                )  # fmt: skip
-        return self.get(key)
+            if newest is not None and newest.digest == digest and newest.archived_at is None:
+                return int(newest.version)
+            version = newest.version + 1 if newest else 1
+            sql.execute(
+                table.insert().values(
+                    id=key, version=version, digest=digest, body=body, created_at=now, created_by=actor()
+                )
+            )
+            return int(version)
 
     def get(self, key: str, version: int | None = None) -> Version:
         """Return a version, the newest by default.

@@ -55,7 +55,7 @@ def write(
     for month in months:
         if month == REJECTED_MONTH:
             continue
-        rows = f"read_parquet({engine.literal(str(typed / f'month={month}' / '*.parquet'))})"
+        rows = f"read_parquet({engine.files(typed / f'month={month}', '*.parquet')})"
         if _may_repeat(connection, rows, base):
             _find_doubled_rows(connection, rows, base, properties, with_ids=with_ids)
         event_id = "event_id" if with_ids else "NULL::VARCHAR AS event_id"
@@ -122,11 +122,11 @@ def _find_doubled_rows(
 
 
 def _identity(properties: Mapping[str, Property]) -> str:
-    parts = ["user_code", "event", "epoch_us(ts)"]
-    parts += [
-        f"'{item.column}=' || {engine.quote(item.column)}::VARCHAR"
-        for item in sorted(properties.values(), key=lambda item: item.column)
-    ]
+    """Return SQL for the content of a row. Lengths keep one value from reading like two."""
+    parts = ["user_code", "epoch_us(ts)", "length(event)", "event"]
+    for item in sorted(properties.values(), key=lambda item: item.column):
+        text = f"{engine.quote(item.column)}::VARCHAR"
+        parts.append(f"'{item.column}=' || length({text}) || ':' || {text}")
     return f"md5(concat_ws(chr(31), {', '.join(parts)}))"
 
 
@@ -153,7 +153,7 @@ def _month_file(
     parameters = {"now": now} if received.startswith("$") else {}
     engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {PARQUET}", parameters)
     sync(path)
-    written = f"read_parquet({engine.literal(str(path))})"
+    written = f"read_parquet({engine.files(path)})"
     counts = ", ".join(f"count({engine.quote(item.column)})" for item in properties.values())
     summary = engine.rows(
         connection,

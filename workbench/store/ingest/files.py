@@ -57,8 +57,11 @@ def _input(path: Path) -> InputFile:
     kind = _format(path)
     if kind is None:
         raise IngestError(f'"{path.name}": unknown format; known are {", ".join(FORMATS)} (text also as .gz)')
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise IngestError(f'"{path.name}" cannot be read: {error.strerror}') from error
     return InputFile(path=path, format=kind, digest=digest)
 
 

@@ -16,6 +16,11 @@ ROLES = {
     "devices": {"user": "user_id", "device": "device_id"},
 }
 REJECTED_MONTH = "rejected"
+LONGEST_NAME = 200
+WRONG: Mapping[PropertyType, str] = {
+    "text": "not a text", "number": "not an exact number", "boolean": "not a boolean",
+    "date": "not a date", "instant": "not an instant", "list": "not a list",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +41,13 @@ class RowMapping:
         values: for each typed column the SQL over ``raw``.
         checks: the faults, in the order in which they are reported; a row has at most one.
         properties: what the other columns of the file are called, typed and stored as.
-        naive: SQL that is true where a time has no zone; None where that cannot be.
-        naive_column: the column that ``naive`` looks at.
+        naive: for each column of times, where it stands in ``raw`` and SQL that is true without a zone.
     """
 
     values: Mapping[str, str]
     checks: tuple[Check, ...]
     properties: Mapping[str, Property]
-    naive: str | None
-    naive_column: str
+    naive: Mapping[str, tuple[str, str]]
 
     def select(self) -> str:
         """Return the SQL of typed rows: values, ``problem`` (1-based, NULL when sound), ``month``."""
@@ -62,66 +65,79 @@ class RowMapping:
         )
 
 
-def resolve(source: Source, staged: Staged, known: Mapping[str, Property]) -> RowMapping:
+def resolve(
+    source: Source,
+    staged: Staged,
+    known: Mapping[str, Property],
+    declared: Mapping[str, PropertyType],
+) -> RowMapping:
     """Decide what every column of the files is.
 
     Args:
         source: the user's mapping.
         staged: the columns that the files have.
         known: properties of this kind that the lake already has; their types are kept.
+        declared: types that ``[catalogue]`` gives to names.
 
     Raises:
-        IngestError: a named column is not there, a type cannot be decided, a column is nested.
+        IngestError: a named column is not there, a type cannot be decided or contradicts the lake.
     """
-    native = staged.native
+    native, raws = staged.native, staged.columns
     roles = _roles(source, native)
     rule = types.TimeRule(format=source.time_format, zone=source.timezone)
     values: dict[str, str] = {}
     checks: list[Check] = []
 
-    user = engine.quote(roles["user"])
-    _require_id(roles["user"], native[roles["user"]])
+    for role in roles.keys() & {"user", "device", "event_id"}:
+        _require_id(roles[role], staged)
+    user = raws[roles["user"]]
     values["user_id"] = f"nullif(trim({user}::VARCHAR), '')"
     checks.append(Check(column=roles["user"], reason="no user", fault="user_id IS NULL", raw=user))
-    naive: str | None = None
-    naive_column = roles.get("ts", "")
+    times: dict[str, str | None] = {}
     if source.kind == "events":
-        values["event"], raw = _event(source, roles)
+        values["event"], raw = _event(source, raws.get(roles.get("event", ""), ""))
         checks.append(
             Check(column=roles.get("event", ""), reason="no event name", fault="event IS NULL", raw=raw)
         )
     if source.kind == "devices":
-        device = engine.quote(roles["device"])
+        device = raws[roles["device"]]
         values["device_id"] = f"nullif(trim({device}::VARCHAR), '')"
         checks.append(
             Check(column=roles["device"], reason="no device", fault="device_id IS NULL", raw=device)
         )
     if "ts" in roles:
-        raw_ts = engine.quote(roles["ts"])
+        raw_ts = raws[roles["ts"]]
         name = "ts" if source.kind == "events" else "valid_from"
         values[name] = types.instant(raw_ts, native[roles["ts"]], rule)
         checks.append(
             Check(column=roles["ts"], reason=_time_reason(source), fault=f"{name} IS NULL", raw=raw_ts)
         )
-        naive = types.is_naive(raw_ts, native[roles["ts"]], rule) if rule.zone is None else None
+        times[roles["ts"]] = types.is_naive(raw_ts, native[roles["ts"]], rule)
     if "event_id" in roles:
-        values["event_id"] = f"nullif(trim({engine.quote(roles['event_id'])}::VARCHAR), '')"
+        values["event_id"] = f"nullif(trim({raws[roles['event_id']]}::VARCHAR), '')"
     if "recorded" in roles:
-        raw_recorded = engine.quote(roles["recorded"])
+        raw_recorded = raws[roles["recorded"]]
         values["recorded"] = types.instant(raw_recorded, native[roles["recorded"]], rule)
         checks.append(
             Check(
-                column=roles["recorded"], reason="unreadable time", raw=raw_recorded, fault="recorded IS NULL"
+                column=roles["recorded"],
+                reason=_time_reason(source),
+                raw=raw_recorded,
+                fault="recorded IS NULL",
             )
         )
-    properties = _properties(source, staged, known, set(roles.values()))
+        times[roles["recorded"]] = types.is_naive(raw_recorded, native[roles["recorded"]], rule)
+    properties = _properties(source, staged, known, declared, set(roles.values()))
     for column, item in properties.items():
-        raw = engine.quote(column)
+        raw = raws[column]
+        if item.type == "instant":
+            times[column] = types.is_naive(raw, native[column], types.TimeRule(zone=rule.zone))
         values[item.column] = types.value(raw, native[column], item.type, rule)
         fault = f"__raw{len(checks) + 1} IS NOT NULL AND {engine.quote(item.column)} IS NULL"
-        checks.append(Check(column=column, reason=f"not a {item.type}", fault=fault, raw=raw))
+        checks.append(Check(column=column, reason=WRONG[item.type], fault=fault, raw=raw))
     return RowMapping(
-        values=values, checks=tuple(checks), naive=naive, naive_column=naive_column,
+        values=values, checks=tuple(checks),
+        naive={name: (raws[name], sql) for name, sql in times.items() if sql and rule.zone is None},
         properties={item.name: item for item in properties.values()},
     )  # fmt: skip
 
@@ -147,17 +163,19 @@ def _roles(source: Source, native: Mapping[str, str]) -> dict[str, str]:
     return wanted
 
 
-def _require_id(column: str, native: str) -> None:
-    if native not in {"VARCHAR", "UUID"} and "INT" not in native:
+def _require_id(column: str, staged: Staged) -> None:
+    native = staged.native[column]
+    odd = staged.evidence[column].json_kinds - {"text", "number"} if column in staged.evidence else set()
+    if odd or (native not in {"VARCHAR", "UUID"} and "INT" not in native):
+        kind = f"{native} column" if not odd else f"JSON {' or '.join(sorted(odd))} in some rows"
         raise IngestError(
-            f'"{column}" is a {native} column: ids must be text or whole numbers, or 123 becomes "123.0"'
+            f'"{column}" is a {kind}: ids must be text or whole numbers, or 123 becomes "123.0"'
         )
 
 
-def _event(source: Source, roles: Mapping[str, str]) -> tuple[str, str]:
+def _event(source: Source, column: str) -> tuple[str, str]:
     if source.event_name:
         return engine.literal(source.event_name), engine.literal(source.event_name)
-    column = engine.quote(roles["event"])
     return f"nullif(trim({column}::VARCHAR), '')", column
 
 
@@ -166,10 +184,19 @@ def _time_reason(source: Source) -> str:
 
 
 def _properties(
-    source: Source, staged: Staged, known: Mapping[str, Property], taken: set[str]
+    source: Source,
+    staged: Staged,
+    known: Mapping[str, Property],
+    declared: Mapping[str, PropertyType],
+    taken: set[str],
 ) -> dict[str, Property]:
-    """Name, type and place every column that plays no other part; ask where the type is unclear."""
+    """Name, type and place every column that plays no other part; ask where the type is unclear.
+
+    A column without one value says nothing about its type: a new name waits for its first value.
+    """
     names = {raw: name for name, raw in source.columns.items()}
+    if len(names) < len(source.columns):
+        raise IngestError("--column gives two names to one column")
     standard = {
         "profiles": catalogue.STANDARD_ATTRIBUTES, "devices": catalogue.STANDARD_DEVICE, "events": {},
     }[source.kind]  # fmt: skip
@@ -182,6 +209,10 @@ def _properties(
         if raw in taken:
             continue
         name = names.get(raw, raw)
+        if not 0 < len(name) <= LONGEST_NAME or "\0" in name:
+            raise IngestError(
+                f'a column is called "{name[:40]}": names have 1 to {LONGEST_NAME} characters and no NUL'
+            )
         if any(name == item.name for item in found.values()):
             raise IngestError(f'two columns are called "{name}"')
         if name in known:
@@ -190,15 +221,27 @@ def _properties(
                 raise IngestError(
                     f'"{name}" is already a {known[name].type} in the lake; a property keeps its type'
                 )
+            _require_type(raw, known[name].type, staged)
             continue
-        kind: PropertyType | None = source.types.get(name) or standard.get(name) or staged.type_of(raw)
+        said = source.types.get(name) or declared.get(name) or standard.get(name)
+        if said is None and raw in staged.evidence and not staged.evidence[raw].values:
+            continue
+        kind = said or staged.type_of(raw)
         if kind is None:
             unclear.append(_unclear(raw, name, staged))
             continue
+        _require_type(raw, kind, staged)
         found[raw] = catalogue.declare(name, kind, (*known.values(), *found.values()))
     if unclear:
         raise IngestError("say what these columns are:\n" + "\n".join(unclear))
     return found
+
+
+def _require_type(raw: str, kind: PropertyType, staged: Staged) -> None:
+    if not types.keeps(staged.native[raw], kind):
+        raise IngestError(
+            f'"{raw}" is a {staged.native[raw]} column and cannot be kept as {kind}; convert it first'
+        )
 
 
 def _unclear(raw: str, name: str, staged: Staged) -> str:
@@ -207,6 +250,8 @@ def _unclear(raw: str, name: str, staged: Staged) -> str:
         return f'  - "{raw}" is a {staged.native[raw]}: flatten it first, one value a column'
     likely = evidence.likely
     odd = evidence.values - evidence.matching[likely]
+    if not odd:
+        return f'  - "{raw}": some values are JSON texts, others not; --type {name}={likely} or {name}=text'
     return (
         f'  - "{raw}": {odd:,} of {evidence.values:,} values are not a {likely}; '
         f"--type {name}={likely} rejects those rows, --type {name}=text keeps them as text"

@@ -11,7 +11,7 @@ from workbench.store.ingest.events import PARQUET, Written
 from workbench.store.ingest.staging import FILE, LINE
 from workbench.store.lake import VIEWS, Lake, LakeFile, LakeVersion, sync
 
-KEYS = {"profiles": "user_code", "devices": "user_code, device_id"}
+KEYS = {"profiles": ("user_code",), "devices": ("user_code", "device_id")}
 
 
 def write(
@@ -26,45 +26,44 @@ def write(
 ) -> Written:
     """Write one version for each row that says something new.
 
-    Of several rows for one user (and device) in one ingest the last counts, unless they carry their
-    own ``valid_from``; the others are duplicates, as are rows that say what the lake knows.
+    A row is compared with what held at its own time: its ``valid_from``, else the time at which it was
+    recorded; history without any time takes the place of the newest version. Of several rows for one
+    user (and device) at one time the last counts; the others are duplicates, as are rows that say
+    nothing new.
     """
     kind = source.kind
-    key = KEYS[kind]
-    has_valid_from = "valid_from" in {row[0] for row in engine.rows(connection, "DESCRIBE typed")}
-    valid_from = "t.valid_from" if has_valid_from else "NULL::TIMESTAMPTZ"
-    recorded = {
-        "history": "NULL::TIMESTAMPTZ", "now": "$now::TIMESTAMPTZ",
-    }.get(str(source.recorded), "t.recorded")  # fmt: skip
+    before = {item.column for item in base.columns.get(kind, {}).values()}
     own = {item.column: f"t.{engine.quote(item.column)}" for item in properties.values()}
-    kept = {
-        item.column: f"c.{engine.quote(item.column)}"
-        for item in base.columns.get(kind, {}).values()
-        if item.column not in own
-    }
-    device = "t.device_id, " if kind == "devices" else ""
-    columns = [f"{sql} AS {engine.quote(name)}" for name, sql in sorted({**kept, **own}.items())]
-    changed = " OR ".join(f"{sql} IS DISTINCT FROM c.{engine.quote(name)}" for name, sql in own.items()
-                          if name in {item.column for item in base.columns.get(kind, {}).values()})  # fmt: skip
-    added = [f"{own[name]} IS NOT NULL" for name in own
-             if name not in {item.column for item in base.columns.get(kind, {}).values()}]  # fmt: skip
-    news = " OR ".join(filter(None, ["c.user_code IS NULL", changed, *added]))
-    sql = (
-        f"SELECT t.user_code, {device}{valid_from} AS valid_from, {recorded} AS recorded_at, "
-        f"{base.version + 1}::INTEGER AS seq{', ' if columns else ''}{', '.join(columns)} FROM ("
-        f"SELECT codes.user_code, typed.* FROM typed JOIN codes USING (user_id) "
-        f"QUALIFY row_number() OVER (PARTITION BY {key}{', valid_from' if has_valid_from else ''} "
-        f"ORDER BY {FILE} DESC, {LINE} DESC) = 1) t "
-        f"LEFT JOIN (SELECT * FROM {VIEWS[kind]} QUALIFY row_number() OVER (PARTITION BY {key} "
-        "ORDER BY valid_from DESC NULLS LAST, seq DESC) = 1) c "
-        f"ON t.user_code = c.user_code{' AND t.device_id = c.device_id' if device else ''} "
-        f"WHERE {news} ORDER BY ALL"
-    )
+    kept = {name: f"c.{engine.quote(name)}" for name in before - own.keys()}
+    changed = [
+        f"{sql} IS DISTINCT FROM c.{engine.quote(name)}" for name, sql in own.items() if name in before
+    ]
+    added = [f"{sql} IS NOT NULL" for name, sql in own.items() if name not in before]
+    valid_from, recorded, moment = _times(connection, source)
+    key, identity = ", ".join(KEYS[kind]), ", ".join(f"t.{name}" for name in KEYS[kind])
+    same = " AND ".join(f"t.{name} = c.{name}" for name in KEYS[kind])
+    values = [f"{sql} AS {engine.quote(name)}" for name, sql in sorted({**kept, **own}.items())]
+    sql = f"""
+WITH t AS (
+  SELECT codes.user_code, t.*, {recorded} AS recorded_at, {moment} AS moment FROM typed t JOIN codes USING (user_id)
+  QUALIFY row_number() OVER (PARTITION BY {key}, moment, recorded_at
+    ORDER BY {FILE} DESC, {LINE} DESC) = 1
+),
+c AS (SELECT *, coalesce(valid_from, recorded_at, '-infinity'::TIMESTAMPTZ) AS moment FROM {VIEWS[kind]}),
+compared AS (
+  SELECT {", ".join([identity, f"{valid_from} AS valid_from", "t.recorded_at"])},
+    {base.version + 1}::INTEGER AS seq, {"".join(f"{value}, " for value in values)}
+    {" OR ".join(["c.user_code IS NULL", *changed, *added])} AS news
+  FROM t LEFT JOIN c ON {same} AND c.moment <= t.moment
+  QUALIFY row_number() OVER (PARTITION BY {identity}, t.moment, t.recorded_at
+    ORDER BY c.moment DESC NULLS LAST, c.seq DESC, c.recorded_at DESC NULLS LAST) = 1
+)
+SELECT * EXCLUDE (news) FROM compared WHERE news ORDER BY ALL"""
     path = lake.new_path(kind)
-    parameters = {"now": now} if recorded.startswith("$") else {}
+    parameters = {"now": now} if source.recorded == "now" else {}
     engine.execute(connection, f"COPY ({sql}) TO {engine.literal(str(path))} {PARQUET}", parameters)
     sync(path)
-    written = f"read_parquet({engine.literal(str(path))})"
+    written = f"read_parquet({engine.files(path)})"
     ((rows, reconstructed),) = engine.rows(
         connection, f"SELECT count(*), count(*) FILTER (recorded_at IS NULL) FROM {written}"
     )
@@ -80,3 +79,15 @@ def write(
         contents={"columns": sorted({**kept, **own}), "reconstructed": bool(reconstructed)},
     )
     return Written(files=(file,), added=int(rows), duplicates=int(sound) - int(rows))
+
+
+def _times(connection: engine.Connection, source: Source) -> tuple[str, str, str]:
+    """Return SQL for ``valid_from``, for ``recorded_at``, and for the time whose version a row is compared with."""
+    recorded = {
+        "history": "NULL::TIMESTAMPTZ", "now": "$now::TIMESTAMPTZ",
+    }.get(str(source.recorded), "t.recorded")  # fmt: skip
+    if "valid_from" in {row[0] for row in engine.rows(connection, "DESCRIBE typed")}:
+        return "t.valid_from", recorded, "t.valid_from"
+    if source.recorded == "history":
+        return "coalesce(c.valid_from, c.recorded_at)", recorded, "'infinity'::TIMESTAMPTZ"
+    return "NULL::TIMESTAMPTZ", recorded, recorded

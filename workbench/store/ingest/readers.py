@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class Chunk:
     Attributes:
         lines: the line on which each row begins.
         columns: for each name the texts of the rows, None where empty.
-        kinds: for NDJSON, the JSON kinds seen in each column.
+        kinds: for NDJSON, the JSON kinds seen in each column: text, number (whole), fraction, boolean, list.
         rejects: the rows between them that could not be read.
         bytes: how far into the file this chunk reaches.
     """
@@ -48,12 +49,15 @@ class Chunk:
 
 @contextmanager
 def _opened(file: InputFile) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
-    with file.path.open("rb") as raw:
-        if file.gzipped:
-            with gzip.open(raw, "rb") as inner:
-                yield inner, raw.tell  # type: ignore[misc]
-        else:
-            yield raw, raw.tell
+    try:
+        with file.path.open("rb") as raw:
+            if file.gzipped:
+                with gzip.open(raw, "rb") as inner:
+                    yield inner, raw.tell  # type: ignore[misc]
+            else:
+                yield raw, raw.tell
+    except (OSError, EOFError, zlib.error) as error:
+        raise IngestError(f'"{file.path.name}" cannot be read: {error}') from error
 
 
 def _decoded(stream: IO[bytes], broken: set[int]) -> Iterator[str]:
@@ -95,8 +99,7 @@ def read_delimited(file: InputFile, sep: str | None) -> Iterator[Chunk]:
         if separator is not None and len(separator) != 1:
             raise IngestError(f'separator "{sep}": give one character, or one of {", ".join(SEPARATORS)}')
         rows = _rows([header_line], lines, separator, file.path.name)
-        header = [name.strip() for name in next(rows)[1]]
-        _check_header(header, file.path.name)
+        header = _header(next(rows)[1], file.path.name)
         chunk = Chunk()
         cells: list[list[str]] = []
         for line, row in rows:
@@ -132,15 +135,11 @@ def read_ndjson(file: InputFile, properties: str | None) -> Iterator[Chunk]:
         for line, raw in enumerate(stream, 1):
             if not raw.strip():
                 continue
-            try:
-                record = json.loads(raw, parse_constant=_refuse_constant)
-            except (ValueError, RecursionError):
-                chunk.rejects.append(Reject(line=line, column="", reason="not a JSON object"))
+            flat, fault = _record(raw, line, properties)
+            if fault:
+                chunk.rejects.append(Reject(line=line, column="", reason=fault))
                 continue
-            if not isinstance(record, dict):
-                chunk.rejects.append(Reject(line=line, column="", reason="not a JSON object"))
-                continue
-            _add_record(chunk, line, record, properties)
+            _add_record(chunk, line, flat)
             if len(chunk.lines) >= ROWS_PER_CHUNK:
                 chunk.bytes = tell()
                 yield chunk
@@ -187,15 +186,40 @@ def _filled(chunk: Chunk, header: list[str], cells: list[list[str]], position: i
     return chunk
 
 
-def _add_record(chunk: Chunk, line: int, record: dict[str, Any], properties: str | None) -> None:
+def _record(raw: bytes, line: int, properties: str | None) -> tuple[dict[str, Any], str]:
+    """Return the values of one JSON line by column, and what is wrong with it or ``""``."""
+    try:
+        text = raw.decode("utf-8-sig" if line == 1 else "utf-8")
+        record = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_members)
+        if "\\u" in text:
+            json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeError:
+        return {}, "not UTF-8"
+    except KeyError as error:
+        return {}, f'the key "{error.args[0]}" twice'
+    except (ValueError, RecursionError):
+        return {}, "not a JSON object"
+    if not isinstance(record, dict):
+        return {}, "not a JSON object"
+    flat: dict[str, Any] = {}
+    try:
+        for key, value in record.items():
+            _flatten("" if key == properties and isinstance(value, dict) else key, value, flat)
+    except KeyError as error:
+        return {}, f'the key "{error.args[0]}" twice'
+    return flat, ""
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise KeyError(next(key for n, (key, _) in enumerate(pairs) if key in dict(pairs[:n])))
+    return members
+
+
+def _add_record(chunk: Chunk, line: int, flat: dict[str, Any]) -> None:
     position = len(chunk.lines)
     chunk.lines.append(line)
-    flat: dict[str, Any] = {}
-    for key, value in record.items():
-        if key == properties and isinstance(value, dict):
-            _flatten("", value, flat)
-        else:
-            _flatten(key, value, flat)
     for key, value in flat.items():
         text, kind = _text(value)
         column = chunk.columns.get(key)
@@ -214,6 +238,8 @@ def _flatten(key: str, value: Any, flat: dict[str, Any]) -> None:
     if isinstance(value, dict):
         for inner, nested in value.items():
             _flatten(f"{key}.{inner}" if key else inner, nested, flat)
+    elif key in flat:
+        raise KeyError(key)
     else:
         flat[key] = value
 
@@ -224,8 +250,10 @@ def _text(value: Any) -> tuple[str | None, str]:
             return None, ""
         case bool():
             return ("true" if value else "false"), "boolean"
-        case int() | float():
+        case int():
             return repr(value), "number"
+        case float():
+            return repr(value), "fraction"
         case str():
             return value, "text"
         case _:
@@ -242,7 +270,10 @@ def _sniff(header: str) -> str:
     return best if counts[best] else ","
 
 
-def _check_header(header: list[str], name: str) -> None:
+def _header(row: list[str] | str, name: str) -> list[str]:
+    if isinstance(row, str):
+        raise IngestError(f'"{name}": the header cannot be read: {row}')
+    header = [column.strip() for column in row]
     if any(not column for column in header):
         raise IngestError(f'"{name}": a column of the header has no name')
     doubled = sorted({column for column in header if header.count(column) > 1})
@@ -252,3 +283,4 @@ def _check_header(header: list[str], name: str) -> None:
         raise IngestError(
             f'"{name}": the header is one column, "{header[0]}"; give the separator, e.g. --sep whitespace'
         )
+    return header

@@ -22,11 +22,20 @@ class Rejects:
         """How many rows were rejected."""
         return self.reasons.total()
 
+    def told(self) -> str:
+        """Return the most frequent reasons, and where all of them are."""
+        reasons = "; ".join(f"{count:,} × {reason}" for reason, count in self.reasons.most_common(3))
+        return f"{reasons}. Every one is in {self.path.name} in the rejects folder."
+
     def add(self, file: str, reject: Reject) -> None:
         """Write one rejected row."""
         if self._stream is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = self.path.open("w", newline="", encoding="utf-8")
+            stem, n = self.path.stem, 1
+            while self.path.exists():
+                n += 1
+                self.path = self.path.with_stem(f"{stem}-{n}")
+            self._stream = self.path.open("x", newline="", encoding="utf-8")
             self._writer = csv.writer(self._stream)
             self._writer.writerow(("file", "line", "column", "reason", "value"))
         place = f"{reject.column}: " if reject.column else ""

@@ -20,7 +20,10 @@ from workbench.store.ingest.mapping import REJECTED_MONTH, RowMapping, resolve
 from workbench.store.ingest.readers import Reject
 from workbench.store.ingest.rejects import Rejects
 from workbench.store.ingest.staging import FILE, LINE, Staged, stage
+from workbench.store.ingest.types import EPOCHS
 from workbench.store.lake import Lake, LakeFile, LakeVersion, sync
+
+FOLDER = "ingest-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,7 @@ class Summary:
         rejects_path: that file; None without rejects.
         reasons: how many rows were rejected for each reason.
         new_users: users seen for the first time.
-        known_files: files that an earlier ingest took; they were not read again.
+        known_files: files with the content of another one, of this ingest or an earlier; not read again.
         without_profile: users who have events and no profile: they qualify for nothing.
         version: the lake version that holds the rows.
         recorded: ``history``, ``now`` or the column that says when the rows were recorded.
@@ -101,6 +104,7 @@ def ingest(
                 job = _Ingest(
                     lake=lake, base=base, source=source, files=new, now=now, rejects=rejects, folder=folder,
                     connection=connection, bad_row_share=settings.store.bad_row_share, report=report,
+                    known_files=len(files) - len(new),
                 )  # fmt: skip
                 return job.run(source_name, mapping_digest)
             finally:
@@ -122,10 +126,18 @@ class _Ingest:
     connection: engine.Connection
     bad_row_share: float
     report: Callable[[str, int, int], None]
+    known_files: int
 
     def run(self, source_name: str, mapping_digest: str) -> Summary:
         staged = self.stage()
-        mapping = resolve(self.source, staged, self.base.columns.get(self.source.kind, {}))
+        _refuse_too_many(self.rejects, staged.rows, self.bad_row_share)
+        mapping = resolve(
+            self.source,
+            staged,
+            self.base.columns.get(self.source.kind, {}),
+            self.lake.declared_types(self.source.kind),
+        )
+        _refuse_format(self.connection, self.source)
         _refuse_naive(self.connection, mapping)
         self.report("sorting", 0, 3)
         typed = self.folder / "typed"
@@ -151,6 +163,7 @@ class _Ingest:
             rejects_path=self.rejects.path if self.rejects.count else None,
             reasons=tuple(self.rejects.reasons.most_common()),
             new_users=new_users,
+            known_files=self.known_files,
             without_profile=users_without_profile(self.lake.at(version)),
             version=version,
             recorded=str(self.source.recorded),
@@ -184,12 +197,19 @@ class _Ingest:
         source_name: str,
         mapping_digest: str,
     ) -> int:
-        with self.lake.database.transaction() as sql:
+        with self.lake.committing() as sql:
             version = self.lake.commit(
                 sql, base=self.base.version, files=files,
                 columns={self.source.kind: mapping.properties}, now=self.now,
             )  # fmt: skip
+            known = tables.ingests.c
             for file in self.files:
+                sql.execute(
+                    tables.ingests.delete().where(
+                        known.digest == file.digest, known.kind == self.source.kind,
+                        known.mapping_digest == mapping_digest,
+                    )
+                )  # fmt: skip
                 sql.execute(
                     tables.ingests.insert().values(
                         digest=file.digest, kind=self.source.kind, mapping_digest=mapping_digest,
@@ -207,14 +227,12 @@ def derive_profiles(lake: Lake, *, now: datetime) -> Summary:
         path = lake.new_path("profiles")
         connection = base.connect()
         select = (
-            "SELECT user_code, min(ts) AS valid_from, NULL::TIMESTAMPTZ AS recorded_at, "
+            "SELECT user_code, min(greatest(ts, coalesce(received_at, ts))) AS valid_from, NULL::TIMESTAMPTZ AS recorded_at, "
             f"{base.version + 1}::INTEGER AS seq FROM events "
             "ANTI JOIN profile_versions USING (user_code) GROUP BY user_code ORDER BY user_code"
         )
         engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {events.PARQUET}")
-        ((rows,),) = engine.rows(
-            connection, f"SELECT count(*) FROM read_parquet({engine.literal(str(path))})"
-        )
+        ((rows,),) = engine.rows(connection, f"SELECT count(*) FROM read_parquet({engine.files(path)})")
         connection.close()
         if not rows:
             path.unlink()
@@ -224,7 +242,7 @@ def derive_profiles(lake: Lake, *, now: datetime) -> Summary:
             path=path.relative_to(lake.directory).as_posix(), kind="profiles", rows=rows,
             bytes=path.stat().st_size, contents={"columns": [], "reconstructed": True},
         )  # fmt: skip
-        with lake.database.transaction() as sql:
+        with lake.committing() as sql:
             version = lake.commit(sql, base=base.version, files=(file,), columns={}, now=now)
         return Summary(kind="profiles", read=rows, added=rows, version=version, recorded="history")
 
@@ -246,14 +264,17 @@ def _digest(source: Source) -> str:
 def _unknown(
     lake: Lake, source: Source, mapping_digest: str, files: tuple[InputFile, ...]
 ) -> tuple[InputFile, ...]:
+    """Leave out what was read before; of profiles and devices only the last word counts as read.
+
+    An older file of them that comes again says that its values hold again.
+    """
+    table = tables.ingests.c
+    same = sa.select(table.digest).where(table.kind == source.kind, table.mapping_digest == mapping_digest)
+    if source.kind != "events":
+        newest = sa.select(sa.func.max(table.version)).where(table.kind == source.kind)
+        same = same.where(table.version == newest.scalar_subquery())
     with lake.database.reading() as sql:
-        known = set(
-            sql.scalars(
-                sa.select(tables.ingests.c.digest).where(
-                    tables.ingests.c.kind == source.kind, tables.ingests.c.mapping_digest == mapping_digest
-                )
-            )
-        )
+        known = set(sql.scalars(same))
     fresh: dict[str, InputFile] = {}
     for file in files:
         if file.digest not in known:
@@ -262,15 +283,22 @@ def _unknown(
 
 
 def _refuse_naive(connection: engine.Connection, mapping: RowMapping) -> None:
-    if mapping.naive is None:
+    for name, (column, naive) in mapping.naive.items():
+        found = engine.rows(connection, f"SELECT {column}::VARCHAR FROM raw WHERE {naive} LIMIT 1")
+        if found:
+            raise IngestError(
+                f'"{name}" holds times without a zone, such as "{found[0][0]}": say in which zone '
+                "they were written, e.g. --timezone America/New_York (or UTC)"
+            )
+
+
+def _refuse_format(connection: engine.Connection, source: Source) -> None:
+    if source.time_format is None or source.time_format in EPOCHS:
         return
-    column = engine.quote(mapping.naive_column)
-    found = engine.rows(connection, f"SELECT {column}::VARCHAR FROM raw WHERE {mapping.naive} LIMIT 1")
-    if found:
-        raise IngestError(
-            f'"{mapping.naive_column}" holds times without a zone, such as "{found[0][0]}": say in which zone '
-            "they were written, e.g. --timezone America/New_York (or UTC)"
-        )
+    try:
+        engine.rows(connection, f"SELECT try_strptime('', {engine.literal(source.time_format)})")
+    except engine.InvalidError as error:
+        raise IngestError(f'time format "{source.time_format}": {error}') from error
 
 
 def _write_typed(connection: engine.Connection, mapping: RowMapping, folder: Path) -> None:
@@ -279,7 +307,7 @@ def _write_typed(connection: engine.Connection, mapping: RowMapping, folder: Pat
         f"COPY ({mapping.select()}) TO {engine.literal(str(folder))} "
         "(FORMAT parquet, PARTITION_BY (month), COMPRESSION lz4)",
     )
-    pattern = engine.literal(str(folder / "*" / "*.parquet"))
+    pattern = engine.files(folder, "*/*.parquet")
     engine.execute(
         connection,
         f"CREATE VIEW typed AS SELECT * EXCLUDE (month, problem, problem_value) FROM read_parquet({pattern}, "
@@ -297,7 +325,7 @@ def _collect_rejects(
     folder = typed / f"month={REJECTED_MONTH}"
     if not folder.exists():
         return
-    source = f"read_parquet({engine.literal(str(folder / '*.parquet'))})"
+    source = f"read_parquet({engine.files(folder, '*.parquet')})"
     query = f"SELECT {FILE}, {LINE}, problem, problem_value FROM {source} ORDER BY {FILE}, {LINE}"
     for batch in engine.batches(connection, query):
         for row in batch:
@@ -311,11 +339,9 @@ def _collect_rejects(
 def _refuse_too_many(rejects: Rejects, rows: int, share: float) -> None:
     if rejects.count > share * rows:
         rejects.close()
-        reasons = "; ".join(f"{count:,} × {reason}" for reason, count in rejects.reasons.most_common(3))
         raise IngestError(
             f"{rejects.count:,} of {rows:,} rows are bad, more than the {share:.0%} that "
-            f"[store] bad_row_share allows; nothing was ingested. {reasons}. Every one is in "
-            f"{rejects.path.name} in the rejects folder."
+            f"[store] bad_row_share allows; nothing was ingested. {rejects.told()}"
         )
 
 
@@ -328,7 +354,7 @@ def _assign_codes(connection: engine.Connection, lake: Lake) -> tuple[tuple[Lake
         "FROM (SELECT DISTINCT user_id FROM typed ANTI JOIN users USING (user_id)) ORDER BY user_id"
     )
     engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {events.PARQUET}")
-    written = f"read_parquet({engine.literal(str(path))})"
+    written = f"read_parquet({engine.files(path)})"
     ((count,),) = engine.rows(connection, f"SELECT count(*) FROM {written}")
     engine.execute(
         connection,
@@ -347,7 +373,10 @@ def _assign_codes(connection: engine.Connection, lake: Lake) -> tuple[tuple[Lake
 
 @contextmanager
 def _folder(parent: Path) -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(dir=parent))
+    """A folder for one ingest; those that a crash left are deleted. Call it while holding the lock."""
+    for left in parent.glob(f"{FOLDER}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    path = Path(tempfile.mkdtemp(prefix=FOLDER, dir=parent))
     try:
         yield path
     finally:

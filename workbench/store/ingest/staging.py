@@ -21,11 +21,13 @@ class Staged:
     """The raw rows of all files of one ingest.
 
     Attributes:
-        native: the SQL type of each raw column.
+        columns: the column of ``raw`` for each name; SQL folds case, the files' names keep theirs.
+        native: the SQL type of each named column.
         evidence: what the values of each text column look like.
-        rows: how many rows could be read, the rejected ones included.
+        rows: how many rows there are, those that could not be read included.
     """
 
+    columns: dict[str, str]
     native: dict[str, str]
     evidence: dict[str, types.Evidence]
     rows: int
@@ -39,8 +41,21 @@ class Staged:
 
 @dataclass(slots=True)
 class _Progress:
+    columns: dict[str, str] = field(default_factory=dict)
+    native: dict[str, str] = field(default_factory=dict)
     evidence: dict[str, types.Evidence] = field(default_factory=dict)
     rows: int = 0
+    readable: int = 0
+
+    def column(self, name: str, native: str, file: InputFile) -> str:
+        """Return the column of ``raw`` for a name; its type must be alike in all files."""
+        before = self.native.setdefault(name, native)
+        if types.of_native(before) != types.of_native(native):
+            raise IngestError(
+                f'"{file.path.name}": "{name}" is a {native}, in a file before it a {before}; '
+                "ingest them one by one"
+            )
+        return self.columns.setdefault(name, f"c{len(self.columns) + 1}")
 
 
 def stage(
@@ -76,27 +91,32 @@ def stage(
     selects = " UNION ALL BY NAME ".join(views)
     try:
         engine.execute(connection, f"CREATE VIEW raw AS {selects}")
-        described = engine.rows(connection, "DESCRIBE raw")
+        described = {str(column): str(kind) for column, kind, *_ in engine.rows(connection, "DESCRIBE raw")}
     except engine.BinderError as error:
         raise IngestError(f"the files' columns do not fit together: {error}") from error
-    native = {str(name): str(kind) for name, kind, *_ in described if name not in {LINE, FILE}}
-    for name in seen.evidence.keys() & native.keys():
-        if native[name] != "VARCHAR":
-            del seen.evidence[name]
-    if not seen.rows:
-        raise IngestError("the files hold no readable row")
-    return Staged(native=native, evidence=seen.evidence, rows=seen.rows)
+    if not seen.readable:
+        bad = f": {rejects.told()}" if rejects.count else ""
+        raise IngestError(f"the files hold no readable row{bad}")
+    native = {name: described[column] for name, column in seen.columns.items()}
+    return Staged(columns=seen.columns, native=native, evidence=seen.evidence, rows=seen.rows)
 
 
 def _parquet(connection: engine.Connection, file: InputFile, position: int, seen: _Progress) -> str:
-    path = engine.literal(str(file.path))
+    path = engine.files(file.path)
     try:
         ((count,),) = engine.rows(connection, f"SELECT count(*) FROM read_parquet({path})")
+        described = engine.rows(connection, f"DESCRIBE SELECT * FROM read_parquet({path})")
+        names = list(pl.read_parquet_schema(file.path))
     except Exception as error:
         raise IngestError(f'"{file.path.name}" is not a readable Parquet file') from error
     seen.rows += int(count)
+    seen.readable += int(count)
+    columns = [
+        f"{engine.quote(found)} AS {seen.column(name, str(native), file)}"
+        for name, (found, native, *_) in zip(names, described, strict=True)
+    ]
     return (
-        f"SELECT * EXCLUDE (file_row_number), (file_row_number + 1)::BIGINT AS {LINE}, "
+        f"SELECT {', '.join(columns)}, (file_row_number + 1)::BIGINT AS {LINE}, "
         f"{position}::INTEGER AS {FILE} "
         f"FROM read_parquet({path}, file_row_number = true, hive_partitioning = false)"
     )
@@ -119,16 +139,18 @@ def _text(
     for written, chunk in enumerate(chunks):
         for reject in chunk.rejects:
             rejects.add(file.path.name, reject)
+        columns = {name: seen.column(name, "VARCHAR", file) for name in chunk.columns}
         frame = pl.DataFrame(
-            {**chunk.columns, LINE: chunk.lines},
-            schema={**dict.fromkeys(chunk.columns, pl.String), LINE: pl.Int64},
+            {**{columns[name]: texts for name, texts in chunk.columns.items()}, LINE: chunk.lines},
+            schema={**dict.fromkeys(columns.values(), pl.String), LINE: pl.Int64},
         ).with_columns(pl.lit(position, dtype=pl.Int32).alias(FILE))
-        for name in chunk.columns:
+        for name, column in columns.items():
             evidence = seen.evidence.setdefault(name, types.Evidence())
-            evidence.add(frame[name], chunk.kinds.get(name, set()))
+            evidence.add(frame[column], chunk.kinds.get(name, set()))
         frame.write_parquet(folder / f"{position:06d}-{written:06d}.parquet", compression="lz4")
         seen.rows += frame.height + len(chunk.rejects)
+        seen.readable += frame.height
         report(chunk.bytes - before)
         before = chunk.bytes
-    pattern = engine.literal(str(folder / f"{position:06d}-*.parquet"))
+    pattern = engine.files(folder, f"{position:06d}-*.parquet")
     yield f"SELECT * FROM read_parquet({pattern}, union_by_name = true)"
