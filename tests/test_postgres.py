@@ -1,12 +1,13 @@
 """The path on PostgreSQL: the same promises as on SQLite, with a real server."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from accounts import BUYERS, NOW, Account, make_account, people, purchases
 
 from workbench import runs
-from workbench.errors import BusyError, StoreError
+from workbench.errors import BusyError, DestinationError, StoreError
 from workbench.export.ledger import RunState
 from workbench.export.sandbox import Receiver, parse_answers, report
 from workbench.workspace import open_workspace
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def team(tmp_path: Path, postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> Account:
+def team(tmp_path: Path, postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     """The shop of the SQLite tests, its decisions in PostgreSQL."""
     monkeypatch.setenv("WORKBENCH_DATABASE_URL", postgres_database)
     account = make_account(tmp_path / "home")
@@ -23,7 +24,8 @@ def team(tmp_path: Path, postgres_database: str, monkeypatch: pytest.MonkeyPatch
     account.ingest("events", purchases(1000))
     account.save_segment("buyers", BUYERS)
     account.save_campaign("hello", "buyers", control={"share": 0.1}, cap={"per_run": 500})
-    return account
+    yield account
+    account.workspace.database.close()
 
 
 def test_a_run_arrives_once(team: Account, receiver: Receiver, tmp_path: Path) -> None:
@@ -35,9 +37,11 @@ def test_a_run_arrives_once(team: Account, receiver: Receiver, tmp_path: Path) -
 
 
 def test_an_interrupted_run_is_resumed(team: Account, receiver: Receiver, tmp_path: Path) -> None:
-    """Two requests with an unknown outcome are sent again with the same bytes."""
+    """A request that was taken twice over is sent again with the same bytes: 500 arrive."""
     receiver.play(parse_answers("500-after*2"))
-    run = runs.execute(team.workspace, runs.plan(team.workspace, "hello", as_of=NOW)).run
+    with pytest.raises(DestinationError):
+        runs.execute(team.workspace, runs.plan(team.workspace, "hello", as_of=NOW))
+    run = team.workspace.ledger.newest()[0]
     assert run.state is RunState.INTERRUPTED
     assert runs.resume(team.workspace, run.run_id).run.state is RunState.COMPLETED
     found = report(tmp_path / "sandbox")
@@ -51,6 +55,7 @@ def test_a_run_is_held_by_one_process(team: Account, receiver: Receiver) -> None
         pass
     with other.ledger.hold("hello-1"):
         pass
+    other.database.close()
 
 
 def test_a_read_only_workspace_writes_nothing(team: Account) -> None:
@@ -59,3 +64,4 @@ def test_a_read_only_workspace_writes_nothing(team: Account) -> None:
     assert dashboard.ledger.newest() == []
     with pytest.raises(StoreError, match="read-only"):
         dashboard.ledger.set_state("x", RunState.COMPLETED, now=NOW)
+    dashboard.database.close()

@@ -2,7 +2,7 @@
 
 import json
 import resource
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -12,8 +12,17 @@ from accounts import NOW, Account
 from workbench import runs
 from workbench.campaigns import control
 from workbench.errors import BusyError, CredentialsError, DestinationError, InputError, StoreError
-from workbench.export.ledger import RequestState, RunState
+from workbench.export.ledger import RequestState, Run, RunState
 from workbench.export.sandbox import Receiver, accepted, parse_answers, report
+from workbench.workspace import open_workspace
+
+
+def interrupted(shop: Account, receiver: Receiver, answers: str = "503*2") -> Run:
+    """Start the run of ``hello`` and let it fail on the way."""
+    receiver.play(parse_answers(answers))
+    with pytest.raises(DestinationError):
+        runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW))
+    return shop.workspace.ledger.newest()[0]
 
 
 def test_a_plan_gives_every_qualified_user_one_verdict(shop: Account) -> None:
@@ -118,15 +127,18 @@ def test_a_cap_of_400_lies_inside_a_cap_of_500(shop: Account) -> None:
 def test_a_receiver_that_is_down_leaves_a_run_to_resume(
     shop: Account, receiver: Receiver, tmp_path: Path
 ) -> None:
-    """Nothing arrives, the run is interrupted; once the receiver is back, resume sends all 500, once."""
-    receiver.play(parse_answers("ok, 503*4"))
-    plan = runs.plan(shop.workspace, "hello", as_of=NOW)
-    receipt = runs.execute(shop.workspace, plan)
-    assert receipt.run.state is RunState.INTERRUPTED
-    assert receipt.users[RequestState.ACCEPTED] == 300
-    assert receipt.users[RequestState.UNKNOWN] == 200
-    resumed = runs.resume(shop.workspace, receipt.run.run_id)
-    assert (resumed.sent_now, resumed.run.state) == (200, RunState.COMPLETED)
+    """One request arrives, the next one fails: the run stops there; resume sends the other 400, once."""
+    run = interrupted(shop, receiver, "ok, 503*2")
+    users = shop.workspace.ledger.totals(run.run_id)
+    assert run.state is RunState.INTERRUPTED
+    assert "may or may not have taken the request (503" in str(run.note)
+    assert (users[RequestState.ACCEPTED], users[RequestState.UNKNOWN], users[RequestState.RESERVED]) == (
+        100,
+        100,
+        300,
+    )
+    resumed = runs.resume(shop.workspace, run.run_id)
+    assert (resumed.sent_now, resumed.run.state) == (400, RunState.COMPLETED)
     assert report(tmp_path / "sandbox").accepted == 500
 
 
@@ -199,19 +211,14 @@ def test_a_rejected_request_is_recorded_and_the_rest_goes_on(
 
 def test_a_second_process_finds_the_run_held(shop: Account, receiver: Receiver) -> None:
     """While one process holds the run, another one is told so and sends nothing."""
-    receiver.play(parse_answers("503*2"))
-    receipt = runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW))
-    with (
-        shop.workspace.ledger.hold(receipt.run.run_id),
-        pytest.raises(BusyError, match="another process"),
-    ):
-        runs.resume(shop.workspace, receipt.run.run_id)
+    run = interrupted(shop, receiver)
+    with shop.workspace.ledger.hold(run.run_id), pytest.raises(BusyError, match="another process"):
+        runs.resume(shop.workspace, run.run_id)
 
 
 def test_tampered_bytes_are_not_sent(shop: Account, receiver: Receiver, tmp_path: Path) -> None:
     """A frozen request that was changed on disk stops the run before it leaves."""
-    receiver.play(parse_answers("503*2"))
-    run = runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW)).run
+    run = interrupted(shop, receiver)
     bodies = shop.workspace.settings.directory / run.bodies_path
     bodies.write_bytes(bodies.read_bytes().replace(b"user1@", b"usex1@").replace(b"user2", b"usex2"))
     before = report(tmp_path / "sandbox").accepted
@@ -247,3 +254,89 @@ def test_a_full_disk_reserves_nothing(shop: Account, receiver: Receiver) -> None
     assert shop.workspace.ledger.newest() == []
     assert not [path for path in (shop.workspace.settings.directory / "runs").rglob("*") if path.is_file()]
     assert runs.execute(shop.workspace, plan).sent_now == 500
+
+
+def test_a_doubtful_request_is_not_sent_under_another_key(
+    shop: Account, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MParticle recognises a repeated request under the same key only: another one would double 100 users."""
+    run = interrupted(shop, receiver, "drop-after, 403")
+    users = shop.workspace.ledger.totals(run.run_id)
+    assert (users[RequestState.UNKNOWN], users[RequestState.RESERVED]) == (100, 400)
+    monkeypatch.setenv("WORKBENCH_MPARTICLE_KEY", "another")
+    with pytest.raises(InputError, match="unknown outcome under another key"):
+        runs.resume(shop.workspace, run.run_id)
+    monkeypatch.setenv("WORKBENCH_MPARTICLE_KEY", "test-key")
+    assert runs.resume(shop.workspace, run.run_id).sent_now == 500
+    found = report(tmp_path / "sandbox")
+    assert (found.accepted, found.duplicates) == (500, 100)
+
+
+def test_a_wrong_address_loses_nobody(
+    shop: Account, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 404 says that this is not mParticle: all 500 stay reserved, and arrive once the URL is right."""
+    url = shop.workspace.settings.mparticle_url
+    monkeypatch.setenv("WORKBENCH_MPARTICLE_URL", url.replace("/v2", "/v3"))
+    with pytest.raises(DestinationError, match="not mParticle's address"):
+        runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW))
+    run = shop.workspace.ledger.newest()[0]
+    assert shop.workspace.ledger.totals(run.run_id)[RequestState.RESERVED] == 500
+    monkeypatch.setenv("WORKBENCH_MPARTICLE_URL", url)
+    assert runs.resume(shop.workspace, run.run_id).sent_now == 500
+
+
+def test_a_rehearsal_is_not_the_real_send(shop: Account, receiver: Receiver) -> None:
+    """An occurrence sent to this machine is refused for production, with a sentence, not answered with 0."""
+    runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW))
+    text = shop.config.read_text().replace("[mparticle]", '[mparticle]\nenvironment = "production"')
+    shop.config.write_text(text)
+    real = open_workspace(shop.config)
+    with pytest.raises(InputError, match="was for development at localhost, the settings say production"):
+        runs.execute(real, runs.plan(real, "hello", as_of=NOW))
+
+
+def test_another_salt_is_refused(shop: Account, receiver: Receiver) -> None:
+    """It would send to those who were held out."""
+    runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW))
+    shop.config.write_text(shop.config.read_text().replace("test-salt", "test-salt-2"))
+    with pytest.raises(InputError, match="would hold out other users"):
+        runs.plan(open_workspace(shop.config), "hello", as_of=NOW)
+
+
+def test_whoever_unsubscribed_since_is_not_sent_to(shop: Account) -> None:
+    """The question is asked as of July, consent is read at the send: ten users said no in between."""
+    changed = [{"user_id": f"{n:05d}", "unsubscribed": True} for n in range(10)]
+    shop.ingest("profiles", changed, now=datetime(2026, 7, 2, tzinfo=UTC), recorded="now")
+    later = runs.plan(shop.workspace, "hello", as_of=NOW, now=datetime(2026, 7, 3, tzinfo=UTC))
+    before = runs.plan(shop.workspace, "hello", as_of=NOW, now=NOW)
+    assert (later.verdicts["reason"] == "unsubscribed").sum() == 10
+    assert (before.verdicts["reason"] == "unsubscribed").sum() == 0
+
+
+def test_an_occurrence_that_is_not_due_is_refused(shop: Account) -> None:
+    """A mistyped year sends nobody."""
+    with pytest.raises(InputError, match="is not due yet"):
+        runs.plan(shop.workspace, "hello", occurrence=datetime(2036, 7, 1, tzinfo=UTC), as_of=NOW, now=NOW)
+
+
+def test_without_an_occurrence_the_last_one_is_meant(shop: Account, receiver: Receiver) -> None:
+    """A campaign that was sent for an occurrence is not sent again by leaving the occurrence out."""
+    first = datetime(2026, 6, 30, tzinfo=UTC)
+    runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", occurrence=first, as_of=NOW))
+    again = runs.execute(shop.workspace, runs.plan(shop.workspace, "hello"))
+    assert (again.sent_now, again.was_complete, again.run.occurrence) == (0, True, first)
+
+
+def test_an_old_run_is_not_sent(shop: Account, receiver: Receiver, tmp_path: Path) -> None:
+    """A run frozen 40 days ago: mParticle would drop its events silently, so nothing is claimed to be sent."""
+    then = datetime.now(UTC) - timedelta(days=40)
+    plan = runs.plan(shop.workspace, "hello", as_of=NOW, now=then)
+    with pytest.raises(InputError, match="40 days ago"):
+        runs.execute(shop.workspace, plan)
+    assert report(tmp_path / "sandbox").requests == 0
+
+
+def test_state_is_private(account: Account) -> None:
+    """The folder that holds people is closed to other users of the machine."""
+    assert account.workspace.settings.directory.stat().st_mode & 0o077 == 0

@@ -53,8 +53,22 @@ def ask(workspace: Workspace, campaign: SavedCampaign, *, as_of: datetime) -> Au
     )
 
 
-def mark(workspace: Workspace, asked: Audience, *, run: str, control_share: float | None) -> pl.DataFrame:
+def mark(
+    workspace: Workspace,
+    asked: Audience,
+    *,
+    run: str,
+    control_share: float | None,
+    consent_at: datetime | None = None,
+) -> pl.DataFrame:
     """Mark each user of an audience: the frame of ``campaigns.candidates`` for one share of control.
+
+    Args:
+        workspace: the account.
+        asked: the audience.
+        run: whose cap order is used.
+        control_share: of the qualified users.
+        consent_at: the instant at which consent is read; by default that of the question.
 
     Raises:
         ProblemsError: the settings name attributes that the profiles do not have.
@@ -67,6 +81,7 @@ def mark(workspace: Workspace, asked: Audience, *, run: str, control_share: floa
         connection,
         asked.users,
         as_of=asked.as_of,
+        consent_at=max(asked.as_of, consent_at or asked.as_of),
         catalogue=catalogue,
         identities=settings.identities,
         consent=settings.consent,

@@ -7,8 +7,10 @@ from datetime import datetime
 import polars as pl
 
 from workbench.campaigns.candidates import candidates
+from workbench.errors import InputError
 from workbench.segments import qualify
 from workbench.segments.sentence import sentence
+from workbench.store.lake import utc_now
 from workbench.workspace import Workspace
 
 
@@ -38,8 +40,11 @@ def reach(workspace: Workspace, segment: str, *, as_of: datetime, version: int |
 
     Raises:
         NotFoundError: no such segment.
+        InputError: ``as_of`` lies in the future.
         SegmentError: it does not fit the data; with all problems.
     """
+    if as_of > utc_now():
+        raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M %Z} lies in the future: nothing is recorded by then")
     began = time.perf_counter()
     asked = workspace.segments.get(segment, version).segment
     lake = workspace.lake.at()
@@ -51,6 +56,7 @@ def reach(workspace: Workspace, segment: str, *, as_of: datetime, version: int |
         connection,
         qualify.qualified(query, connection),
         as_of=as_of,
+        consent_at=as_of,
         catalogue=lake.catalogue,
         identities=workspace.settings.identities,
         consent=workspace.settings.consent,

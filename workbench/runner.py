@@ -15,8 +15,8 @@ import papermill
 from jupyter_client.manager import AsyncKernelManager
 from papermill.exceptions import PapermillExecutionError
 
-from workbench.errors import NotFoundError, PapermillError, WorkbenchError
-from workbench.export.ledger import Run, RunState
+from workbench.errors import NotFoundError, PapermillError, UndeliveredError, WorkbenchError
+from workbench.export.ledger import RequestState, Run, RunState
 from workbench.kernels import environment, short_runtime
 from workbench.runs import run_id
 from workbench.workspace import Workspace
@@ -65,7 +65,9 @@ def run_send(
         PapermillError: a parameter does not exist or has the wrong type.
         WorkbenchError: the notebook failed (the executed copy is kept and named), or it ended
             without a completed run in the ledger.
+        UndeliveredError: the run is not complete, or some users were rejected.
     """
+    workspace.campaigns.get(campaign)
     this_run = run_id(campaign, occurrence)
     folder = workspace.settings.directory / "runs" / this_run
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +84,12 @@ def run_send(
     except NotFoundError as error:
         raise WorkbenchError(f"{template.name} ended without a run in the ledger; see {output}") from error
     if run.state is not RunState.COMPLETED:
-        raise WorkbenchError(f"{template.name} left the run {run.state}; see workbench runs show {this_run}")
+        raise UndeliveredError(
+            f"{template.name} left the run {run.state}; see workbench runs show {this_run}"
+        )
+    rejected = workspace.ledger.totals(this_run)[RequestState.REJECTED]
+    if rejected:
+        raise UndeliveredError(f"{rejected:,} users were rejected; see workbench runs show {this_run}")
     return Executed(notebook=output, run=run)
 
 

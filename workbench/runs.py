@@ -14,6 +14,7 @@ import polars as pl
 
 from workbench import audience
 from workbench.campaigns import verdicts
+from workbench.campaigns.check import check
 from workbench.campaigns.library import SavedCampaign
 from workbench.errors import InputError
 from workbench.export import frozen, payload
@@ -75,12 +76,14 @@ class Receipt:
 
     Attributes:
         run: as the ledger holds it.
-        sent_now: users accepted in this call; 0 when the run was complete before.
+        sent_now: users accepted in this call.
+        was_complete: whether the run was complete before this call.
         users: how many users stand in each request state.
     """
 
     run: Run
     sent_now: int
+    was_complete: bool
     users: Mapping[RequestState, int]
 
     @property
@@ -113,7 +116,8 @@ def plan(
     Args:
         workspace: the account.
         campaign_id: of a saved campaign.
-        occurrence: which scheduled instant; a campaign that is sent now has one, its creation.
+        occurrence: which scheduled instant; by default the only one of a campaign that is sent now: the
+            one that it was sent for last, else its creation.
         as_of: the instant of the question; by default ``now``.
         now: the instant of the send; by default the clock's.
         report: told the name of each step.
@@ -127,15 +131,23 @@ def plan(
     now = _aware(now or utc_now(), "now")
     as_of = _aware(as_of or now, "as_of")
     saved = workspace.campaigns.get(campaign_id)
-    occurrence = _aware(occurrence or saved.created_at, "occurrence").replace(microsecond=0)
+    latest = workspace.ledger.latest(campaign_id)
+    occurrence = occurrence or (latest.occurrence if latest else saved.created_at)
+    occurrence = _aware(occurrence, "occurrence").replace(microsecond=0)
+    _refuse_other_salt(workspace, latest)
+    if occurrence > now:
+        raise InputError(f"occurrence {occurrence:%Y-%m-%d %H:%M %Z} lies in the future: it is not due yet")
     if as_of > now:
         raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M %Z} lies in the future: nothing is recorded by then")
     settings = workspace.settings
     this_run = run_id(campaign_id, occurrence)
     report("qualify", 0, 3)
     asked = audience.ask(workspace, saved, as_of=as_of)
+    check(saved.campaign, settings, asked.version.catalogue)
     report("verdicts", 1, 3)
-    marked = audience.mark(workspace, asked, run=this_run, control_share=saved.campaign.control.share)
+    marked = audience.mark(
+        workspace, asked, run=this_run, control_share=saved.campaign.control.share, consent_at=now
+    )
     report("cap", 2, 3)
     decided = verdicts.decide(marked, cap=saved.campaign.cap.per_run, send_at=now)
     report("cap", 3, 3)
@@ -174,7 +186,7 @@ def execute(
     run = workspace.ledger.find(planned.campaign.campaign.id, planned.occurrence)
     if run is None:
         client = client or connect(workspace)
-        run = _reserve(workspace, planned, report)
+        run = _reserve(workspace, planned, client.key_digest, report)
     return _send(workspace, run, client, report)
 
 
@@ -200,7 +212,7 @@ def connect(workspace: Workspace) -> Client:
     return Client(settings.mparticle_url, Credentials.load(settings.account.name), settings.mparticle)
 
 
-def _reserve(workspace: Workspace, planned: Plan, report: Report) -> Run:
+def _reserve(workspace: Workspace, planned: Plan, key_digest: str, report: Report) -> Run:
     """Write the files, then take the occurrence; whoever comes second uses the first one's run."""
     settings, directory = workspace.settings, workspace.settings.directory
     version = workspace.lake.at(planned.lake_version)
@@ -241,6 +253,9 @@ def _reserve(workspace: Workspace, planned: Plan, report: Report) -> Run:
         audience_path=f"{written.folder}/{frozen.AUDIENCE}",
         audience_digest=written.audience_digest,
         bodies_path=f"{written.folder}/{frozen.BODIES}",
+        receiver=settings.receiver,
+        key_digest=key_digest,
+        salt_digest=settings.salt_digest,
         qualified=planned.qualified,
         verdicts=planned.waterfall.to_dicts(),
         created_at=planned.send_at,
@@ -254,9 +269,12 @@ def _reserve(workspace: Workspace, planned: Plan, report: Report) -> Run:
 
 def _send(workspace: Workspace, run: Run, client: Client | None, report: Report) -> Receipt:
     ledger: Ledger = workspace.ledger
+    _refuse_other_receiver(workspace, run)
     sent_now = 0
-    if run.state is not RunState.COMPLETED:
+    was_complete = run.state is RunState.COMPLETED
+    if not was_complete:
         with ledger.hold(run.run_id), client or connect(workspace) as open_client:
+            _take_key(ledger, run, open_client.key_digest)
             sent_now = publish(
                 run,
                 ledger=ledger,
@@ -265,7 +283,44 @@ def _send(workspace: Workspace, run: Run, client: Client | None, report: Report)
                 clock=utc_now,
                 report=lambda done, total: report("send", done, total),
             )
-    return Receipt(run=ledger.get(run.run_id), sent_now=sent_now, users=ledger.totals(run.run_id))
+    return Receipt(
+        run=ledger.get(run.run_id),
+        sent_now=sent_now,
+        was_complete=was_complete,
+        users=ledger.totals(run.run_id),
+    )
+
+
+def _refuse_other_receiver(workspace: Workspace, run: Run) -> None:
+    """An occurrence belongs to one receiver and environment: a rehearsal is not the real send."""
+    settings = workspace.settings
+    there, here = (run.receiver, run.environment), (settings.receiver, settings.mparticle.environment)
+    if there != here:
+        raise InputError(
+            f"{run.run_id} was for {run.environment} at {run.receiver}, the settings say {here[1]} at {here[0]}: "
+            "nothing was sent; clone the campaign, or give another --occurrence"
+        )
+
+
+def _refuse_other_salt(workspace: Workspace, latest: Run | None) -> None:
+    if latest is not None and latest.salt_digest != workspace.settings.salt_digest:
+        raise InputError(
+            f"[account] salt is not the one of {latest.run_id}: it would hold out other users than before; "
+            "put the old one back, or clone the campaign"
+        )
+
+
+def _take_key(ledger: Ledger, run: Run, key_digest: str) -> None:
+    """Requests that may have arrived under one key would arrive again under another."""
+    if ledger.get(run.run_id).key_digest == key_digest:
+        return
+    doubtful = ledger.requests(run.run_id, (RequestState.SENT, RequestState.UNKNOWN))
+    if doubtful:
+        raise InputError(
+            f"{run.run_id} has {len(doubtful)} requests with an unknown outcome under another key; mParticle "
+            "recognises repeated requests under the same key only, so go on with that one"
+        )
+    ledger.rekey(run.run_id, key_digest)
 
 
 def _aware(instant: datetime, name: str) -> datetime:

@@ -1,6 +1,7 @@
 """Settings: ``workbench.toml``, found from the current folder upwards, and the few secrets around it."""
 
 import getpass
+import hashlib
 import os
 import tomllib
 import zoneinfo
@@ -16,6 +17,7 @@ from workbench.errors import CredentialsError, SettingsError, nearest
 
 FILE_NAME = "workbench.toml"
 KEYRING_SERVICE = "campaign-workbench"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 MPARTICLE_IDENTITIES = (
     "customer_id", "email", "mobile_number", "phone_number_2", "phone_number_3",
@@ -51,7 +53,9 @@ def _without_password(url: str) -> str:
 
 def _https_or_loopback(url: str) -> str:
     parts = urlsplit(url)
-    loopback = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if parts.username or parts.password:
+        raise ValueError("a key does not belong in a URL: set WORKBENCH_MPARTICLE_KEY and _SECRET")
+    loopback = parts.hostname in LOOPBACK
     if parts.scheme == "https" or (parts.scheme == "http" and loopback):
         return url.rstrip("/")
     raise ValueError("must be https:// (http:// only on this machine, for the sandbox)")
@@ -178,6 +182,8 @@ class Settings(_Section):
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise SettingsError(f"{path.name} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"{path.name} is not UTF-8") from error
         except tomllib.TOMLDecodeError as error:
             raise SettingsError(f"{path.name} is not TOML: {error}") from error
         if "home" in document:
@@ -212,6 +218,17 @@ class Settings(_Section):
         except ValueError as error:
             raise SettingsError(f"WORKBENCH_MPARTICLE_URL {error}") from error
 
+    @property
+    def receiver(self) -> str:
+        """The host that runs are sent to; any port of this machine is ``localhost``."""
+        host = urlsplit(self.mparticle_url).hostname or ""
+        return "localhost" if host in LOOPBACK else host
+
+    @property
+    def salt_digest(self) -> str:
+        """A digest of the salt, which a run records without revealing it."""
+        return hashlib.sha256(self.account.salt.encode()).hexdigest()
+
 
 class Credentials(BaseModel):
     """Key and secret of one mParticle input; neither is ever printed."""
@@ -219,6 +236,11 @@ class Credentials(BaseModel):
     model_config = ConfigDict(frozen=True)
     key: SecretStr
     secret: SecretStr
+
+    @property
+    def key_digest(self) -> str:
+        """A digest of the key, which a run records without revealing it."""
+        return hashlib.sha256(self.key.get_secret_value().encode()).hexdigest()
 
     @classmethod
     def load(cls, account: str) -> Self:

@@ -5,7 +5,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from workbench.campaigns.library import CampaignLibrary
-from workbench.errors import Problem, ProblemsError, nearest
+from workbench.errors import Problem, ProblemsError, StoreError, nearest
 from workbench.export.ledger import Ledger
 from workbench.segments.library import SegmentLibrary
 from workbench.settings import Settings
@@ -53,6 +53,14 @@ class Workspace:
             raise ProblemsError("workbench.toml", problems)
 
 
+def _make_private(directory: Path) -> None:
+    """Make the state folder; it holds people, so nobody else on this machine may look inside."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(f"the state folder cannot be made: {error.strerror}") from error
+
+
 def open_workspace(config: Path | str | None = None, *, read_only: bool = False) -> Workspace:
     """Open the workspace of a ``workbench.toml``.
 
@@ -66,6 +74,8 @@ def open_workspace(config: Path | str | None = None, *, read_only: bool = False)
     """
     settings = Settings.load(Path(config) if config else None)
     database = Database(settings.database_url, read_only=read_only)
+    if not read_only:
+        _make_private(settings.directory)
     if read_only:
         database.check()
     else:
@@ -74,7 +84,7 @@ def open_workspace(config: Path | str | None = None, *, read_only: bool = False)
     return Workspace(
         settings=settings,
         database=database,
-        lake=Lake(settings.directory, database, settings.catalogue),
+        lake=Lake(settings.directory, database, settings.catalogue, settings.identities.values()),
         segments=segments,
         campaigns=CampaignLibrary(database, segments, settings),
         ledger=Ledger(database, settings.directory / "runs"),

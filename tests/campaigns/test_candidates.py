@@ -4,6 +4,7 @@ import polars as pl
 from accounts import NOW, SETTINGS, Account, make_account, purchases
 
 from workbench import runs
+from workbench.campaigns import control
 
 PERSON = {"email": None, "phone": None, "unsubscribed": False, "email_opt_in": True}
 
@@ -108,3 +109,25 @@ def test_plan_frames_hold_no_attribute(tmp_path: Any) -> None:
         "user_code": pl.UInt32, "arm": pl.String, "verdict": pl.String, "reason": pl.String,
         "send_at": pl.Datetime("us", "UTC"),
     }  # fmt: skip
+
+
+def test_a_held_out_profile_that_does_not_qualify_protects_its_address(tmp_path: Any) -> None:
+    """Of 300 pairs only the second profile qualifies: it is sent to only where the first one is not held out."""
+    account = make_account(tmp_path / "home", WITHOUT_IDS)
+    rows = [{"user_id": f"{n:05d}", **PERSON, "email": f"pair{n % 300}@example.com"} for n in range(600)]
+    account.ingest("profiles", rows)
+    account.ingest("events", purchases(600)[300:])
+    account.save_segment("buyers", {"kind": "did", "events": ["Purchase"]})
+    account.save_campaign("hello", "buyers", control={"share": 0.5})
+    found = by_user(account)
+    held_out = {n for n in range(600) if control.key("test-salt/control/hello", f"{n:05d}") < "80000000"}
+    sent = {n for n in range(300, 600) if found[f"{n:05d}"][0] == "send"}
+    assert sent == {n for n in range(300, 600) if n not in held_out and n - 300 not in held_out}
+
+
+def test_blanks_of_every_kind_are_trimmed(tmp_path: Any) -> None:
+    """Tab, line break and no-break space around an address make no second person; alone they are no address."""
+    people = [{"email": text} for text in ("a@example.com", "a@example.com\t", "\u00a0a@example.com\n", "\t")]
+    found = planned(tmp_path, people)
+    assert sorted(found[f"{n:05d}"][0] for n in range(3)) == ["not sent", "not sent", "send"]
+    assert found["00003"][1] == "not reachable"

@@ -36,7 +36,7 @@ def test_init_check_and_the_first_ingest(run: Run, tmp_path: Path, monkeypatch: 
     assert Settings.load(tmp_path / "workbench.toml").account.timezone == "Europe/Berlin"
     found = run("check")
     assert "look  data: no events yet" in found.out
-    assert "fix  destination: no mParticle credentials" in found.out
+    assert "look  destination: http://127.0.0.1:8787/v2: no mParticle credentials" in found.out
     assert run("init").code == 3
     assert run("init", "--timezone", "Mars").code == 3
 

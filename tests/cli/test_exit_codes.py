@@ -74,7 +74,9 @@ def test_6_wrong_key(run: Run, shop: Account, receiver: Receiver, monkeypatch: p
 def test_7_busy(run: Run, shop: Account, receiver: Receiver) -> None:
     """The run is held by somebody else."""
     receiver.play(parse_answers("503*2"))
-    run_id = runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW)).run.run_id
+    with pytest.raises(errors.DestinationError):
+        runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW))
+    run_id = shop.workspace.ledger.newest()[0].run_id
     with shop.workspace.ledger.hold(run_id):
         assert run("resume", run_id, "-c", shop.config).code == 7
 

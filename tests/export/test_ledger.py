@@ -13,7 +13,7 @@ from workbench.workspace import open_workspace
 RUN = Run(
     run_id="hello-1", campaign_id="hello", campaign_version=1, occurrence=NOW, as_of=NOW, lake_version=1,
     environment="development", state=RunState.RUNNING, audience_path="a", audience_digest="d",
-    bodies_path="b", qualified=3, created_at=NOW, created_by="tester",
+    bodies_path="b", receiver="localhost", key_digest="k", salt_digest="s", qualified=3, created_at=NOW, created_by="tester",
     verdicts=[{"verdict": "send", "reason": None, "arm": "target", "users": 3}],
 )  # fmt: skip
 REQUESTS = [

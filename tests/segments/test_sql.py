@@ -1,4 +1,7 @@
-"""The compiled SQL: compared with files, bound by DuckDB, and deaf to what names and values say."""
+"""The compiled SQL: compared with files, bound by DuckDB, and deaf to what names and values say.
+
+To renew the files: delete them, run this file (it fails once and writes them), read the difference.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -97,7 +100,11 @@ def test_the_sql_is_the_golden_one(small: Account, name: str) -> None:
     """The text is the committed one, and DuckDB binds it with its parameters."""
     query = compiled(small, TREES[name])
     bound = "".join(f"-- ${key} = {value!r}\n" for key, value in query.parameters.items())
-    assert f"{query.sql}\n{bound}" == (GOLDEN / f"{name}.sql").read_text(encoding="utf-8")
+    golden = GOLDEN / f"{name}.sql"
+    if not golden.exists():
+        golden.write_text(f"{query.sql}\n{bound}", encoding="utf-8")
+        pytest.fail(f"{golden.name} was written: read it, and commit it")
+    assert f"{query.sql}\n{bound}" == golden.read_text(encoding="utf-8")
     connection = small.workspace.lake.at().connect()
     assert engine.rows(connection, f"EXPLAIN {query.sql}", query.parameters)
     assert engine.rows(connection, f"EXPLAIN {query.counts_sql}", query.parameters)

@@ -17,9 +17,14 @@ SCHEMA = {
 }  # fmt: skip
 
 
+BLANKS = " \t\n\r\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
+_KEY = f"left(md5($control_salt || ':' || u.user_id), {control.CONTROL_DIGITS})"
+
+
 def usable(column: str) -> str:
     """Return SQL for an identity as it may be sent: trimmed, NULL when empty or a spelt-out nothing."""
-    return f"CASE WHEN lower(trim({column})) NOT IN ('', 'nan', 'null', 'none') THEN trim({column}) END"
+    trimmed = f"trim({column}, {engine.literal(BLANKS)})"
+    return f"CASE WHEN lower({trimmed}) NOT IN ('', 'nan', 'null', 'none') THEN {trimmed} END"
 
 
 def identities_sql(identities: Mapping[str, str], catalogue: Catalogue) -> dict[str, str]:
@@ -37,6 +42,7 @@ def candidates(
     qualified: pl.DataFrame,
     *,
     as_of: datetime,
+    consent_at: datetime,
     catalogue: Catalogue,
     identities: Mapping[str, str],
     consent: Consent,
@@ -51,6 +57,7 @@ def candidates(
         connection: with the views of the lake version.
         qualified: ``user_code``.
         as_of: the instant at which profiles are read.
+        consent_at: the instant at which consent is read: whoever unsubscribed since ``as_of`` has.
         catalogue: of the same lake version.
         identities: mParticle identity to profile attribute.
         consent: which flags say that a user may be written to; an absent required flag counts as false.
@@ -62,8 +69,9 @@ def candidates(
     Returns:
         One row a user, in the order of ``user_code``, with the columns of ``SCHEMA``.
         ``duplicate``: shares an identity with others and is not the one kept. Of a group on one side
-        the first by cap order is kept; of a group on both sides nobody, so that no held-out person
-        is written to through a second profile.
+        the first by cap order is kept; of a group on both sides nobody. A target user who shares an
+        identity with any held-out profile, qualified or not, is a duplicate too, so that no held-out
+        person is written to through a second profile.
     """
     values = identities_sql(identities, catalogue)
     shared = [name for name, attribute in identities.items() if attribute != "user_id"]
@@ -72,16 +80,23 @@ def candidates(
     has_any = " OR ".join(f"{name} IS NOT NULL" for name in names.values()) or "false"
     groups = " OR ".join(f"coalesce(d_{names[name]}, false)" for name in shared) or "false"
     doubles = "".join(f", {_double(names[name])} AS d_{names[name]}" for name in shared)
+    held = "".join(
+        f"held_{names[name]} AS (SELECT DISTINCT lower({values[name]}) AS identity FROM p JOIN users u "
+        f"USING (user_code) WHERE {_KEY} < $threshold AND {values[name]} IS NOT NULL),\n"
+        for name in shared
+    )
     unsubscribed = _flag(consent.unsubscribed, catalogue) if consent.unsubscribed else "false"
     granted = " AND ".join(_flag(name, catalogue) for name in consent.required) or "true"
     sql = f"""
 WITH p AS ({profiles_at()}),
-known AS (
+c AS ({profiles_at("$consent_at")}),
+{held}known AS (
   SELECT q.user_code, {columns or "NULL AS none"},
-    left(md5($control_salt || ':' || u.user_id), {control.CONTROL_DIGITS}) < $threshold AS is_control,
+    {_KEY} < $threshold AS is_control,
     left(md5($cap_salt || ':' || u.user_id), {control.CAP_DIGITS}) AS cap_key,
     {unsubscribed} AS unsubscribed, NOT ({granted}) AS consent_missing, {lint} AS lint
   FROM qualified q JOIN users u USING (user_code) JOIN p USING (user_code)
+    JOIN c USING (user_code)
 ),
 grouped AS (SELECT *{doubles} FROM known)
 SELECT user_code, is_control, cap_key, {groups} AS duplicate, {has_any} AS reachable,
@@ -90,6 +105,7 @@ FROM grouped"""
     connection.register("qualified", qualified)
     parameters = {
         "as_of": as_of,
+        "consent_at": consent_at,
         "control_salt": control_salt,
         "cap_salt": cap_salt,
         "threshold": control.threshold(control_share) if control_share else "",
@@ -103,11 +119,12 @@ def _double(name: str) -> str:
     """Return SQL that is true for a user who shares ``name`` and is not the one kept."""
     group = f"PARTITION BY lower({name})"
     return (
-        f"{name} IS NOT NULL AND count(*) OVER ({group}) > 1 AND ("
+        f"{name} IS NOT NULL AND (NOT is_control AND lower({name}) IN (SELECT identity FROM held_{name}) "
+        f"OR count(*) OVER ({group}) > 1 AND ("
         f"bool_or(is_control) OVER ({group}) AND NOT bool_and(is_control) OVER ({group}) "
-        f"OR row_number() OVER ({group} ORDER BY cap_key, user_code) > 1)"
+        f"OR row_number() OVER ({group} ORDER BY cap_key, user_code) > 1))"
     )
 
 
 def _flag(name: str, catalogue: Catalogue) -> str:
-    return f"coalesce(p.{engine.quote(catalogue.attributes[name].column)}, false)"
+    return f"coalesce(c.{engine.quote(catalogue.attributes[name].column)}, false)"

@@ -37,6 +37,8 @@ def _identity(campaign: Campaign) -> Iterator[Problem]:
         yield Problem(path="id", message=f'"{campaign.id}" is not an id: {rule}')
     if not campaign.name.strip():
         yield Problem(path="name", message="is empty")
+    if len(campaign.name) > LONGEST_NAME:
+        yield Problem(path="name", message=f"has {len(campaign.name)} characters, at most {LONGEST_NAME}")
 
 
 def _not_yet(campaign: Campaign) -> Iterator[Problem]:
@@ -92,6 +94,8 @@ def _content(campaign: Campaign, catalogue: Catalogue) -> Iterator[Problem]:
         if name not in catalogue.attributes:
             hint = nearest(name, catalogue.attributes)
             yield Problem(path="content > attributes", message=f'unknown attribute "{name}".{hint}')
+        if name.startswith("$"):
+            yield Problem(path="content > attributes", message=f'"{name}": names with $ are mParticle\'s own')
         if len(name) > LONGEST_NAME:
             yield Problem(
                 path="content > attributes", message=f'"{name[:20]}…" is over {LONGEST_NAME} characters'

@@ -46,6 +46,9 @@ class CampaignLibrary:
             CampaignError: with every problem; nothing is saved.
         """
         check(campaign, self._settings, catalogue)
+        if self._versions.find(campaign.id) is None and self._versions.find(campaign.id, 1) is not None:
+            message = f'"{campaign.id}" is archived and had its runs; choose another id'
+            raise CampaignError(campaign.id, [Problem(path="id", message=message)])
         pin = campaign.segment
         if self._segments.find(pin.name, pin.version) is None:
             at = f" version {pin.version}" if pin.version else ""

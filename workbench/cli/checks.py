@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from workbench import runs
-from workbench.errors import WorkbenchError
+from workbench.errors import CredentialsError, WorkbenchError
 from workbench.export.client import Outcome
 from workbench.settings import Settings
 from workbench.store.ingest.run import users_without_profile
@@ -74,7 +74,11 @@ def _campaigns(workspace: Workspace) -> list[Finding]:
 
 def _destination(workspace: Workspace) -> list[Finding]:
     url, environment = workspace.settings.mparticle_url, workspace.settings.mparticle.environment
-    with runs.connect(workspace) as client:
+    try:
+        client = runs.connect(workspace)
+    except CredentialsError as error:
+        return [Finding(subject="destination", state="warning", message=f"{url}: {error}")]
+    with client:
         answer = client.probe()
     if answer.outcome is Outcome.REFUSED_KEY:
         message = f"{url} refused the key ({answer.message}); set the right one"
@@ -82,5 +86,8 @@ def _destination(workspace: Workspace) -> list[Finding]:
     if answer.outcome is Outcome.NOT_TAKEN:
         hint = "; start it: workbench sandbox serve" if "127.0.0.1" in url else ""
         message = f"{url} does not answer ({answer.message}){hint}"
+        return [Finding(subject="destination", state="problem", message=message)]
+    if answer.outcome not in {Outcome.ACCEPTED, Outcome.REJECTED}:
+        message = f"{url} does not answer as mParticle does ({answer.message}); check [mparticle] url"
         return [Finding(subject="destination", state="problem", message=message)]
     return [Finding(subject="destination", state="ok", message=f"{url} answers; environment {environment}")]

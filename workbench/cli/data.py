@@ -7,6 +7,7 @@ from typing import Annotated, Literal, get_args
 
 import tomlkit
 import typer
+from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
@@ -204,7 +205,7 @@ def parse_instant(text: str | None, option: str) -> datetime | None:
     except ValueError as error:
         raise InputError(f'{option} "{text}" is not ISO 8601, e.g. 2026-06-30T18:00:00Z') from error
     if instant.tzinfo is None:
-        raise InputError(f'{option} "{text}" has no zone; add Z or an offset, e.g. {text}Z')
+        raise InputError(f'{option} "{text}" has no zone; write it as 2026-06-30T18:00:00Z or with an offset')
     return instant
 
 
@@ -214,7 +215,12 @@ def _source(kind: Kind, saved: Source | None, given: dict[str, object]) -> Sourc
         base.pop("event", None)
     if "event" in given:
         base.pop("event_name", None)
-    return Source.model_validate({**base, **given})
+    try:
+        return Source.model_validate({**base, **given})
+    except ValidationError as error:
+        (first, *_) = error.errors(include_url=False)
+        option = str(first["loc"][0]).replace("_", "-")
+        raise InputError(f"--{option}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _pairs(option: str, items: list[str] | None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from workbench.cli.output import Config, out, waterfall
 from workbench.cli.sandbox import credentials, folder
 from workbench.errors import InputError, WorkbenchError
 from workbench.export import sandbox as receiver
+from workbench.export.ledger import RequestState
 from workbench.kernels import environment
 from workbench.runs import Receipt
 from workbench.segments import codec as segment_codec
@@ -49,7 +50,7 @@ def demo(config: Config = None) -> None:
     out.print(f"[bold]2[/] campaign [bold]{CAMPAIGN}[/]")
     _save(workspace, sample / "campaigns")
     out.print("[bold]3[/] send: notebooks/send.ipynb through papermill, to the embedded receiver")
-    before = workspace.ledger.find(CAMPAIGN, LAST_EVENT)
+    before = _accepted(workspace)
     with _receiver(workspace):
         executed = run_send(
             workspace,
@@ -61,19 +62,26 @@ def demo(config: Config = None) -> None:
             now=utc_now(),
         )
     arrived = dict(receiver.report(folder(workspace.settings)).accepted_per_run).get(executed.run.run_id, 0)
-    receipt = Receipt(run=executed.run, sent_now=0, users=workspace.ledger.totals(executed.run.run_id))
+    receipt = Receipt(
+        run=executed.run, sent_now=0, was_complete=True, users=workspace.ledger.totals(executed.run.run_id)
+    )
     out.print(waterfall(receipt.waterfall, executed.run.qualified, executed.run.run_id))
     _prove(receipt, arrived)
-    sent_now = 0 if before else executed.run.to_send
-    out.print(
-        f"sent now       [bold]{sent_now:,}[/]" + (" (this occurrence was complete before)" if before else "")
-    )
+    sent_now = _accepted(workspace) - before
+    note = "" if sent_now else " (this occurrence was complete before)"
+    out.print(f"sent now       [bold]{sent_now:,}[/]{note}")
     out.print(
         f"receiver holds [bold]{arrived:,}[/] batches of this run: the {receipt.run.to_send:,} that were sent"
     )
     out.print(f"notebook       {_relative(executed.notebook)}", soft_wrap=True)
     again = f"{_relative(Path(sys.argv[0]))} send {CAMPAIGN} --occurrence {LAST_EVENT:%Y-%m-%dT%H:%M:%SZ}"
     out.print(f"once only      {again}   [dim]# sends 0[/]", soft_wrap=True)
+
+
+def _accepted(workspace: Workspace) -> int:
+    """How many users of the demo's run were accepted so far."""
+    run = workspace.ledger.find(CAMPAIGN, LAST_EVENT)
+    return workspace.ledger.totals(run.run_id)[RequestState.ACCEPTED] if run else 0
 
 
 def _build(sample: Path) -> None:

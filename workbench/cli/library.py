@@ -50,7 +50,7 @@ def list_segments(config: Config = None, json: Json = False) -> None:
         for item in saved:
             says = escape(sentence(item.segment.condition))
             when = local(item.stored.created_at, workspace.zone)
-            table.add_row(f"{item.segment.name} v{item.version}", says, when)
+            table.add_row(escape(f"{item.segment.name} v{item.version}"), says, when)
         out.print(table)
 
     rows = [

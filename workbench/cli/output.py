@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 out = Console(highlight=False)
@@ -66,7 +67,7 @@ def waterfall(frame: pl.DataFrame, qualified: int, title: str) -> Table:
         arms = dict(rows.select("arm", "users").iter_rows())
         style = {"send": "green", "holdout": "cyan"}.get(str(verdict), "dim")
         cells = [f"{arms.get(arm, 0):,}" if arm in arms else "" for arm in ("target", "control")]
-        table.add_row(f"[{style}]{verdict}[/]", str(reason or ""), *cells, f"{rows['users'].sum():,}")
+        table.add_row(f"[{style}]{verdict}[/]", escape(str(reason or "")), *cells, f"{rows['users'].sum():,}")
     return table
 
 

@@ -67,7 +67,7 @@ def send(
     planned = _plan(workspace, campaign, occurrence, as_of, silent=json)
     if planned.environment == "production" and not planned.already and not yes and sys.stdin.isatty():
         question = f'send "{planned.campaign.campaign.name}" to {planned.to_send:,} users in production?'
-        typer.confirm(question, abort=True)
+        typer.confirm(question, abort=True, err=True)
     receipt = runs.execute(workspace, planned, report=progress.bar(silent=json))
     _finish(workspace, receipt, as_json=json)
 
@@ -115,7 +115,7 @@ def show_run(
     workspace = open_workspace(config)
     found = workspace.ledger.get(run)
     users = workspace.ledger.totals(run)
-    receipt = Receipt(run=found, sent_now=0, users=users)
+    receipt = Receipt(run=found, sent_now=0, was_complete=True, users=users)
     answer(
         run_json(found, users), as_json=json, show=lambda: show_receipt(workspace, receipt, now_sent=False)
     )
@@ -127,10 +127,12 @@ def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = Tru
     out.print(waterfall(receipt.waterfall, run.qualified, run.run_id))
     outcomes = ", ".join(f"{state} {users:,}" for state, users in receipt.users.items() if users) or "nobody"
     out.print(f"of {run.to_send:,} to send: {outcomes}; run {run.state}, environment {run.environment}")
+    for state, words, users in workspace.ledger.answers(run.run_id):
+        out.print(f"  [yellow]{users:,} {state}[/]: {escape(words)}")
     if run.note:
         out.print(f"[yellow]{escape(run.note)}[/]", soft_wrap=True)
     if now_sent:
-        again = " (this occurrence was complete before)" if not receipt.sent_now and run.to_send else ""
+        again = " (this occurrence was complete before)" if receipt.was_complete else ""
         out.print(f"[bold]sent now: {receipt.sent_now:,}[/]{again}")
     else:
         out.print(
@@ -180,5 +182,5 @@ def _finish(workspace: Workspace, receipt: Receipt, *, as_json: bool) -> None:
     bad = receipt.users[RequestState.REJECTED] + receipt.users[RequestState.UNKNOWN]
     if bad or receipt.run.state is not RunState.COMPLETED:
         raise UndeliveredError(
-            f"{bad:,} users were rejected or have an unknown outcome; see workbench runs show"
+            f"{bad:,} users were rejected or have an unknown outcome; see workbench runs show {receipt.run.run_id}"
         )

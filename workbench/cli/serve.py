@@ -18,6 +18,9 @@ from workbench.settings import FILE_NAME, Settings
 Port = Annotated[int, typer.Option(help="On this machine only.", min=1, max=65535)]
 
 
+CREDENTIALS = frozenset({"WORKBENCH_MPARTICLE_KEY", "WORKBENCH_MPARTICLE_SECRET"})
+
+
 def lab(port: Port = 8888, config: Config = None) -> None:
     """Open JupyterLab in the folder of the notebooks."""
     settings = Settings.load(config)
@@ -50,12 +53,19 @@ def dashboards(
         f"dashboards at http://127.0.0.1:{port}/voila/render/overview.ipynb?token={token}", soft_wrap=True
     )
     places = {"JUPYTER_CONFIG_PATH": str(folder), "JUPYTER_PATH": str(folder / "template")}
-    raise typer.Exit(_run(arguments, settings, config, places))
+    raise typer.Exit(_run(arguments, settings, config, places, CREDENTIALS))
 
 
-def _run(arguments: list[str], settings: Settings, config: Path | None, places: dict[str, str]) -> int:
+def _run(
+    arguments: list[str],
+    settings: Settings,
+    config: Path | None,
+    places: dict[str, str],
+    hidden: frozenset[str] = frozenset(),
+) -> int:
     path = (config or settings.home / FILE_NAME).resolve()
-    environment = {**os.environ, **places, "WORKBENCH_CONFIG": str(path)}
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment = {**kept, **places, "WORKBENCH_CONFIG": str(path)}
     module, *rest = arguments
     with short_runtime() as runtime, suppress(KeyboardInterrupt):
         return subprocess.call(

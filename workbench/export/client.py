@@ -9,6 +9,7 @@ from typing import Self
 
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
+from urllib3.exceptions import NewConnectionError
 
 from workbench.settings import Credentials, MParticle
 
@@ -24,6 +25,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     NOT_TAKEN = "not taken"
     REFUSED_KEY = "refused key"
+    WRONG_PLACE = "wrong place"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +33,19 @@ class Answer:
     """The end of one request.
 
     Attributes:
-        outcome: ``not taken`` and ``refused key`` mean that the receiver has nothing of it;
-            ``unknown`` means that it may have it, and only the same bytes may be sent again.
+        outcome: ``not taken``, ``refused key`` and ``wrong place`` mean that the receiver has nothing
+            of it; ``unknown`` means that it may have it, and only the same bytes may be sent again.
         message: the status and the receiver's words, without anything of the body that was sent.
         retry_after: seconds that the receiver asked for; None where it did not.
+        again: whether another attempt can help.
+        last: the outcome of the last attempt; it differs where an earlier one may have been taken.
     """
 
     outcome: Outcome
     message: str
     retry_after: float | None = None
     again: bool = False
+    last: Outcome | None = None
 
 
 class Client:
@@ -49,6 +54,7 @@ class Client:
     def __init__(self, url: str, credentials: Credentials, options: MParticle) -> None:
         """Open a session; the key lives in it and is shown nowhere."""
         self.url = f"{url}/bulkevents"
+        self.key_digest = credentials.key_digest
         self._options = options
         self._session = requests.Session()
         self._session.auth = (credentials.key.get_secret_value(), credentials.secret.get_secret_value())
@@ -93,8 +99,8 @@ class Client:
             return found
 
         answer = retrying(attempt)
-        if maybe_taken and answer.outcome is Outcome.NOT_TAKEN:
-            return Answer(outcome=Outcome.UNKNOWN, message=answer.message)
+        if maybe_taken and answer.outcome is not Outcome.ACCEPTED:
+            return Answer(outcome=Outcome.UNKNOWN, message=answer.message, last=answer.outcome)
         return answer
 
     def probe(self) -> Answer:
@@ -119,12 +125,15 @@ class Client:
                 return _read(response)
         except requests.exceptions.ConnectTimeout:
             return Answer(outcome=Outcome.NOT_TAKEN, message="no connection in time", again=True)
-        except requests.exceptions.SSLError:
-            return Answer(outcome=Outcome.NOT_TAKEN, message="the TLS certificate was not trusted")
+        except requests.exceptions.ProxyError:
+            return Answer(outcome=Outcome.NOT_TAKEN, message="the proxy refused", again=True)
+        except requests.exceptions.SSLError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                return Answer(outcome=Outcome.NOT_TAKEN, message="the TLS certificate was not trusted")
+            return Answer(outcome=Outcome.UNKNOWN, message="the TLS connection broke", again=True)
         except requests.exceptions.ConnectionError as error:
-            refused = "refused" in str(error).lower() or "NameResolution" in str(error)
-            if refused:
-                return Answer(outcome=Outcome.NOT_TAKEN, message="connection refused", again=True)
+            if isinstance(getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError):
+                return Answer(outcome=Outcome.NOT_TAKEN, message="no connection", again=True)
             return Answer(outcome=Outcome.UNKNOWN, message="connection lost before an answer", again=True)
         except requests.exceptions.Timeout:
             return Answer(outcome=Outcome.UNKNOWN, message="no answer in time", again=True)
@@ -137,6 +146,8 @@ def _read(response: requests.Response) -> Answer:
     message = f"{status}{_words(response)}"
     match status:
         case 202:
+            if response.headers.get("Content-Length", "").isdecimal():
+                next(response.iter_content(1), b"")  # an empty body that was read keeps the connection alive
             return Answer(outcome=Outcome.ACCEPTED, message="202")
         case 401 | 403:
             return Answer(outcome=Outcome.REFUSED_KEY, message=message)
@@ -144,8 +155,12 @@ def _read(response: requests.Response) -> Answer:
             return Answer(
                 outcome=Outcome.NOT_TAKEN, message=message, retry_after=_retry_after(response), again=True
             )
-        case _ if 400 <= status < 500:
+        case 400 | 413 | 422:
             return Answer(outcome=Outcome.REJECTED, message=message)
+        case 408:
+            return Answer(outcome=Outcome.UNKNOWN, message=message, again=True)
+        case _ if 300 <= status < 500:
+            return Answer(outcome=Outcome.WRONG_PLACE, message=f"{message} (this is not mParticle's address)")
         case _ if status >= 500:
             return Answer(
                 outcome=Outcome.UNKNOWN, message=message, retry_after=_retry_after(response), again=True
@@ -168,7 +183,7 @@ def _words(response: requests.Response) -> str:
 
 def _retry_after(response: requests.Response) -> float | None:
     text = response.headers.get("Retry-After", "")
-    return min(float(text), LONGEST_PAUSE) if text.isdigit() else None
+    return min(float(text), LONGEST_PAUSE) if text.isdecimal() else None
 
 
 _backoff = wait_exponential_jitter(multiplier=0.5, max=30)

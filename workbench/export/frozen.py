@@ -153,6 +153,7 @@ def _folder(final: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(final)
         sync(final)
+        sync(final.parent)
     except OSError as error:
         raise StoreError(f"the run's files cannot be written: {error.strerror or error}") from error
     finally:

@@ -46,6 +46,9 @@ class Run:
         verdicts: rows of ``verdict, reason, arm, users`` that add up to ``qualified``.
         audience_path: the write-once snapshot, relative to the state folder.
         bodies_path: the frozen requests, one a line.
+        receiver: the host that the run is sent to; ``localhost`` for any port of this machine.
+        key_digest: of the API key: mParticle recognises a repeated request under the same key only.
+        salt_digest: of the account's salt: another one would hold out other users.
     """
 
     run_id: str
@@ -59,6 +62,9 @@ class Run:
     audience_path: str
     audience_digest: str
     bodies_path: str
+    receiver: str
+    key_digest: str
+    salt_digest: str
     qualified: int
     verdicts: Sequence[Mapping[str, Any]]
     created_at: datetime
@@ -176,10 +182,11 @@ class Ledger:
             values = {"state": state, "attempts": table.c.attempts + 1}
         elif state is not RequestState.RESERVED:
             values["answered_at"] = now
+        final = (RequestState.ACCEPTED, RequestState.REJECTED)
+        where = (table.c.run_id == run_id, table.c.number == number, table.c.state.not_in(final))
         with self._database.transaction() as sql:
-            sql.execute(
-                table.update().where(table.c.run_id == run_id, table.c.number == number).values(values)
-            )
+            if not sql.execute(table.update().where(*where).values(values)).rowcount:
+                raise BusyError(f"request {number} of {run_id} was finished by another process")
 
     def set_state(self, run_id: str, state: RunState, *, now: datetime, note: str | None = None) -> None:
         """Record where a run stands."""
@@ -189,6 +196,36 @@ class Ledger:
                 tables.runs.update()
                 .where(tables.runs.c.run_id == run_id)
                 .values(state=state, note=note, finished_at=finished)
+            )
+
+    def latest(self, campaign_id: str) -> Run | None:
+        """Return the newest run of a campaign, or None."""
+        table = tables.runs
+        query = sa.select(table).where(table.c.campaign_id == campaign_id)
+        query = query.order_by(table.c.created_at.desc(), table.c.occurrence.desc()).limit(1)
+        with self._database.reading() as sql:
+            row = sql.execute(query).mappings().one_or_none()
+        return None if row is None else _run(row)
+
+    def answers(self, run_id: str) -> list[tuple[RequestState, str, int]]:
+        """Return how many users each answer stands for, by state; accepted ones left out."""
+        table = tables.requests
+        query = (
+            sa.select(table.c.state, table.c.answer, sa.func.sum(table.c.users))
+            .where(
+                table.c.run_id == run_id, table.c.state != RequestState.ACCEPTED, table.c.answer.is_not(None)
+            )
+            .group_by(table.c.state, table.c.answer)
+            .order_by(table.c.state, table.c.answer)
+        )
+        with self._database.reading() as sql:
+            return [(RequestState(state), answer, int(users)) for state, answer, users in sql.execute(query)]
+
+    def rekey(self, run_id: str, key_digest: str) -> None:
+        """Record under which key a run goes on; only while no outcome under another one is open."""
+        with self._database.transaction() as sql:
+            sql.execute(
+                tables.runs.update().where(tables.runs.c.run_id == run_id).values(key_digest=key_digest)
             )
 
     def totals(self, run_id: str) -> dict[RequestState, int]:

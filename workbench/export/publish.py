@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from workbench.errors import CredentialsError, DestinationError
+from workbench.errors import CredentialsError, DestinationError, InputError
 from workbench.export.client import Answer, Client, Outcome
 from workbench.export.frozen import read_body
 from workbench.export.ledger import UNFINISHED, Ledger, Request, RequestState, Run, RunState
 
-REMEMBERED = timedelta(days=30)
+REMEMBERED = timedelta(days=29)
 
 STATES = {
     Outcome.ACCEPTED: RequestState.ACCEPTED,
@@ -17,6 +17,7 @@ STATES = {
     Outcome.UNKNOWN: RequestState.UNKNOWN,
     Outcome.NOT_TAKEN: RequestState.RESERVED,
     Outcome.REFUSED_KEY: RequestState.RESERVED,
+    Outcome.WRONG_PLACE: RequestState.RESERVED,
 }
 
 
@@ -44,7 +45,8 @@ def publish(
 
     Raises:
         CredentialsError: the key was refused; the run is interrupted at once.
-        DestinationError: the receiver cannot be reached; the run is interrupted.
+        DestinationError: the receiver cannot be reached or fails; the run is interrupted.
+        InputError: the run is too old to be sent.
         StoreError: the frozen bytes are not what they were.
     """
     waiting = ledger.requests(run.run_id, UNFINISHED)
@@ -58,51 +60,39 @@ def publish(
         answer = client.send(body, request.users)
         state = _state(request, answer)
         ledger.mark(run.run_id, request.number, state, answer=answer.message, now=clock())
-        if state is RequestState.RESERVED or answer.outcome in {Outcome.REFUSED_KEY, Outcome.NOT_TAKEN}:
+        if state not in {RequestState.ACCEPTED, RequestState.REJECTED}:
             _interrupt(run, ledger, answer, clock())
         if state is RequestState.ACCEPTED:
             accepted += request.users
             report(accepted, total)
-    finish(run, ledger, clock())
+    ledger.set_state(run.run_id, RunState.COMPLETED, now=clock())
     return accepted
 
 
-def finish(run: Run, ledger: Ledger, now: datetime) -> None:
-    """Close a run: completed when nothing is left, interrupted while an outcome is unknown."""
-    unknown = ledger.requests(run.run_id, UNFINISHED)
-    if unknown:
-        users = sum(request.users for request in unknown)
-        note = f"the outcome of {len(unknown)} requests ({users} users) is unknown"
-        ledger.set_state(run.run_id, RunState.INTERRUPTED, now=now, note=note)
-    else:
-        ledger.set_state(run.run_id, RunState.COMPLETED, now=now)
-
-
 def _state(request: Request, answer: Answer) -> RequestState:
-    """A request that may have been taken before stays unknown until the receiver says otherwise."""
+    """A request that may have been taken before stays unknown until the receiver accepts it."""
     state = STATES[answer.outcome]
-    was_open = request.state in {RequestState.SENT, RequestState.UNKNOWN}
-    if state is RequestState.RESERVED and was_open:
-        return RequestState.UNKNOWN
-    return state
+    doubtful = request.state in {RequestState.SENT, RequestState.UNKNOWN}
+    return RequestState.UNKNOWN if doubtful and state is not RequestState.ACCEPTED else state
 
 
 def _interrupt(run: Run, ledger: Ledger, answer: Answer, now: datetime) -> None:
     again = f"nothing is lost; go on with: workbench resume {run.run_id}"
-    if answer.outcome is Outcome.REFUSED_KEY:
+    if Outcome.REFUSED_KEY in {answer.outcome, answer.last}:
         note = f"the receiver refused the key ({answer.message})"
         ledger.set_state(run.run_id, RunState.INTERRUPTED, now=now, note=note)
         raise CredentialsError(f"{note}; set the right one, then {again.removeprefix('nothing is lost; ')}")
-    note = f"the receiver did not take the request ({answer.message})"
+    taken = "may or may not have taken" if answer.outcome is Outcome.UNKNOWN else "did not take"
+    note = f"the receiver {taken} the request ({answer.message})"
     ledger.set_state(run.run_id, RunState.INTERRUPTED, now=now, note=note)
     raise DestinationError(f"{note}; {again}")
 
 
 def _refuse_old(run: Run, waiting: list[Request], now: datetime) -> None:
-    """After 30 days the receiver has forgotten the ids, and the same bytes could arrive twice."""
-    doubtful = [request for request in waiting if request.state is not RequestState.RESERVED]
-    if doubtful and now - run.created_at > REMEMBERED:
-        raise DestinationError(
-            f"{len(doubtful)} requests of {run.run_id} have an unknown outcome and are over 30 days old: the "
-            "receiver no longer recognises their ids, so they are not sent again"
+    """After 30 days the receiver drops the events silently, and has forgotten the ids of those it took."""
+    if waiting and now - run.created_at > REMEMBERED:
+        users = sum(request.users for request in waiting)
+        raise InputError(
+            f"{run.run_id} was frozen {(now - run.created_at).days} days ago: mParticle takes no event of over "
+            f"30 days, so its last {users:,} users are not sent to; clone the campaign to write to them"
         )

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,8 +54,15 @@ class LakeFile:
 class Lake:
     """Finds the files of a version; the only writer is ``commit``."""
 
-    def __init__(self, directory: Path, database: Database, declared: DeclaredCatalogue) -> None:
-        """Point at ``directory/lake``; nothing is opened yet."""
+    def __init__(
+        self,
+        directory: Path,
+        database: Database,
+        declared: DeclaredCatalogue,
+        identities: Iterable[str] = (),
+    ) -> None:
+        """Point at ``directory/lake``; nothing is opened yet. ``identities`` are attributes that stay text."""
+        self.identities = frozenset(identities)
         self.directory = directory / "lake"
         self.temporary = directory / "tmp"
         self.database = database
@@ -64,7 +71,7 @@ class Lake:
     def declared_types(self, kind: str) -> Mapping[str, PropertyType]:
         """Return the types that ``[catalogue]`` gives to the names of one kind."""
         if kind == "profiles":
-            return self.declared.attributes
+            return {**dict.fromkeys(self.identities, "text"), **self.declared.attributes}
         events = self.declared.events.values() if kind == "events" else ()
         return {name: item for event in events for name, item in event.properties.items()}
 
@@ -280,18 +287,17 @@ class LakeVersion:
         return f"SELECT {', '.join(parts)} FROM {source}"
 
 
-NEWEST_FIRST = "coalesce(valid_from, recorded_at) DESC NULLS LAST, seq DESC, recorded_at DESC NULLS LAST"
-
-
-def profiles_at() -> str:
-    """Return the SQL of the profiles as they were known at ``$as_of``: one row a user.
+def profiles_at(instant: str = "$as_of") -> str:
+    """Return the SQL of the profiles as they were known at an instant: one row a user.
 
     A version without ``valid_from`` holds since it was recorded; history without any time, since ever.
+    Only the key of the newest version is looked for; the attributes are read of that one alone.
     """
-    return f"""SELECT * FROM profile_versions
-  WHERE coalesce(recorded_at, valid_from, $as_of) <= $as_of AND coalesce(valid_from, $as_of) <= $as_of
-  QUALIFY row_number() OVER (PARTITION BY user_code
-    ORDER BY {NEWEST_FIRST}) = 1"""
+    visible = f"coalesce(recorded_at, valid_from, {instant}) <= {instant} AND coalesce(valid_from, {instant}) <= {instant}"
+    key = "(coalesce(valid_from, recorded_at, '-infinity'::TIMESTAMPTZ), seq, coalesce(recorded_at, '-infinity'::TIMESTAMPTZ))"
+    return f"""SELECT * EXCLUDE (newest) FROM profile_versions JOIN (
+    SELECT user_code, max({key}) AS newest FROM profile_versions WHERE {visible} GROUP BY user_code
+  ) USING (user_code) WHERE {key} = newest"""
 
 
 def sync(path: Path) -> None:

@@ -1,9 +1,8 @@
 WITH
 profiles AS (
-  SELECT * FROM profile_versions
-  WHERE coalesce(recorded_at, valid_from, $as_of) <= $as_of AND coalesce(valid_from, $as_of) <= $as_of
-  QUALIFY row_number() OVER (PARTITION BY user_code
-    ORDER BY coalesce(valid_from, recorded_at) DESC NULLS LAST, seq DESC, recorded_at DESC NULLS LAST) = 1
+  SELECT * EXCLUDE (newest) FROM profile_versions JOIN (
+    SELECT user_code, max((coalesce(valid_from, recorded_at, '-infinity'::TIMESTAMPTZ), seq, coalesce(recorded_at, '-infinity'::TIMESTAMPTZ))) AS newest FROM profile_versions WHERE coalesce(recorded_at, valid_from, $as_of) <= $as_of AND coalesce(valid_from, $as_of) <= $as_of GROUP BY user_code
+  ) USING (user_code) WHERE (coalesce(valid_from, recorded_at, '-infinity'::TIMESTAMPTZ), seq, coalesce(recorded_at, '-infinity'::TIMESTAMPTZ)) = newest
 ),
 everyone AS (
   SELECT user_code FROM profiles

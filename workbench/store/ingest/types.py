@@ -149,7 +149,10 @@ def value(column: str, native: str, kind: PropertyType, rule: TimeRule) -> str:
                     f"OR abs(try_cast({column} AS HUGEINT)) <= {LARGEST}) THEN try_cast({column} AS DOUBLE) END"
                 )
             case "boolean":
-                return f"CASE lower({column}) WHEN 'true' THEN true WHEN 'false' THEN false END"
+                return (
+                    f"CASE WHEN lower({column}) IN ('true', 't', 'yes', 'y', '1') THEN true "
+                    f"WHEN lower({column}) IN ('false', 'f', 'no', 'n', '0') THEN false END"
+                )
             case "date":
                 return (
                     f"CASE WHEN regexp_matches({column}, {literal(DATE)}) THEN try_cast({column} AS DATE) END"
