@@ -88,8 +88,8 @@ def candidates(
     unsubscribed = _flag(consent.unsubscribed, catalogue) if consent.unsubscribed else "false"
     granted = " AND ".join(_flag(name, catalogue) for name in consent.required) or "true"
     sql = f"""
-WITH p AS ({profiles_at()}),
-c AS ({profiles_at("$consent_at")}),
+WITH p AS NOT MATERIALIZED ({profiles_at()}),
+c AS NOT MATERIALIZED ({profiles_at("$consent_at")}),
 {held}known AS (
   SELECT q.user_code, {columns or "NULL AS none"},
     {_KEY} < $threshold AS is_control,
