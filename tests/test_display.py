@@ -58,7 +58,7 @@ def test_a_receipt_shows_what_became_of_the_sent(
 ) -> None:
     """After a real run: 500 accepted of 500, in words and in a second table."""
     plan = runs.plan(shop.workspace, "hello", as_of=NOW, now=NOW)
-    page, _ = shown(shell, runs.execute(shop.workspace, plan))
+    page, _ = shown(shell, runs.execute(shop.workspace, plan, clock=lambda: NOW))
     assert texts(page.data["text/html"])[-2:] == [["Accepted", "500", "100.0%"], ["Total", "500", ""]]
     assert page.data["text/plain"] == (
         "hello-20260701T120000Z: completed, 500 of 500 accepted, 500 of them now (development)"

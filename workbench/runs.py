@@ -26,6 +26,7 @@ from workbench.store.lake import utc_now
 from workbench.workspace import Workspace
 
 Report = Callable[[str, int, int], None]
+Clock = Callable[[], datetime]
 
 
 def _silent(label: str, done: int, total: int) -> None:
@@ -167,7 +168,12 @@ def plan(
 
 
 def execute(
-    workspace: Workspace, planned: Plan, *, client: Client | None = None, report: Report = _silent
+    workspace: Workspace,
+    planned: Plan,
+    *,
+    client: Client | None = None,
+    report: Report = _silent,
+    clock: Clock = utc_now,
 ) -> Receipt:
     """Freeze, reserve and send a plan; an occurrence that has a run is only finished, never sent twice.
 
@@ -176,6 +182,7 @@ def execute(
         planned: by ``plan``.
         client: the outside call; by default mParticle with the configured credentials.
         report: told the step, the users done and their total.
+        clock: gives the instants of the answers.
 
     Raises:
         CredentialsError: no key, or the receiver refused it; what was not sent can be resumed.
@@ -187,11 +194,16 @@ def execute(
     if run is None:
         client = client or connect(workspace)
         run = _reserve(workspace, planned, client.key_digest, report)
-    return _send(workspace, run, client, report)
+    return _send(workspace, run, client, report, clock)
 
 
 def resume(
-    workspace: Workspace, run: str, *, client: Client | None = None, report: Report = _silent
+    workspace: Workspace,
+    run: str,
+    *,
+    client: Client | None = None,
+    report: Report = _silent,
+    clock: Clock = utc_now,
 ) -> Receipt:
     """Send exactly what a run has not sent yet, with the same bytes and ids.
 
@@ -199,7 +211,7 @@ def resume(
         NotFoundError: no such run.
         CredentialsError, DestinationError, BusyError, StoreError: as ``execute``.
     """
-    return _send(workspace, workspace.ledger.get(run), client, report)
+    return _send(workspace, workspace.ledger.get(run), client, report, clock)
 
 
 def connect(workspace: Workspace) -> Client:
@@ -267,7 +279,7 @@ def _reserve(workspace: Workspace, planned: Plan, key_digest: str, report: Repor
     return workspace.ledger.get(planned.run_id)
 
 
-def _send(workspace: Workspace, run: Run, client: Client | None, report: Report) -> Receipt:
+def _send(workspace: Workspace, run: Run, client: Client | None, report: Report, clock: Clock) -> Receipt:
     ledger: Ledger = workspace.ledger
     _refuse_other_receiver(workspace, run)
     sent_now = 0
@@ -280,7 +292,7 @@ def _send(workspace: Workspace, run: Run, client: Client | None, report: Report)
                 ledger=ledger,
                 client=open_client,
                 directory=workspace.settings.directory,
-                clock=utc_now,
+                clock=clock,
                 report=lambda done, total: report("send", done, total),
             )
     return Receipt(

@@ -43,7 +43,7 @@ def watched() -> Iterator[Watched]:
 @pytest.fixture
 def sent(shop: Account, receiver: Receiver) -> Account:
     """The shop after one real run of ``hello``: 500 accepted, 100 held out, 400 over the cap."""
-    runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW, now=NOW))
+    runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW, now=NOW), clock=lambda: NOW)
     return shop
 
 

@@ -23,7 +23,8 @@ def test_the_overview_shows_the_ledgers_counts_and_no_source(
     assert page.get_by_text("overview_view").count() == 0
     second = NOW.replace(hour=18)
     workspace = sent.workspace
-    runs.execute(workspace, runs.plan(workspace, "hello", occurrence=second, as_of=NOW, now=second))
+    again = runs.plan(workspace, "hello", occurrence=second, as_of=NOW, now=second)
+    runs.execute(workspace, again, clock=lambda: second)
     page.get_by_role("button", name="Refresh").click()
     page.locator(".wb-tile").filter(has_text="Users sent to").get_by_text("1,000", exact=True).wait_for()
     assert row.count() == 2

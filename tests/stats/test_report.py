@@ -12,7 +12,7 @@ from workbench.stats import report
 def test_a_run_is_one_row_that_adds_up(shop: Account, receiver: Receiver) -> None:
     """Of 1,000 qualified 500 are sent to; of five requests the first one is rejected."""
     receiver.play(parse_answers("400"))
-    runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW, now=NOW))
+    runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW, now=NOW), clock=lambda: NOW)
     (row,) = report.runs_frame(shop.workspace.ledger).to_dicts()
     counts = {name: value for name, value in row.items() if isinstance(value, int)}
     assert counts == {
@@ -32,7 +32,9 @@ def test_many_runs_come_newest_first_with_their_own_totals(shop: Account, receiv
     workspace = shop.workspace
     for days in (0, 1):
         now = NOW + timedelta(days=days)
-        runs.execute(workspace, runs.plan(workspace, "hello", occurrence=now, as_of=now, now=now))
+        runs.execute(
+            workspace, runs.plan(workspace, "hello", occurrence=now, as_of=now, now=now), clock=lambda: NOW
+        )
     found = report.overview(workspace.ledger, account="test", zone=workspace.zone, now=NOW)
     assert found.runs["run_id"].to_list() == ["hello-20260702T120000Z", "hello-20260701T120000Z"]
     assert found.runs["accepted"].to_list() == [500, 500]

@@ -25,7 +25,7 @@ def test_an_empty_ledger_gets_a_sentence(account: Account) -> None:
 def test_a_run_appears_after_a_refresh_without_a_person(shop: Account, receiver: Receiver) -> None:
     """The button reads again: 500 sent to, 100 held out, two charts; no address and no user id."""
     view = overview_view.panel(shop.config)
-    runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW, now=NOW))
+    runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW, now=NOW), clock=lambda: NOW)
     view.button.click()
     page = f"{view.head.value}{view.body.value}{view.between.value}{view.runs.outputs}{view.verdicts.outputs}"
     assert "<b>500</b><small>100.0% of 500 accepted</small>" in page
