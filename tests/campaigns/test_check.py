@@ -62,6 +62,8 @@ def test_a_field_whose_time_has_not_come_is_refused(shop: Account, fields: dict[
 def test_an_address_is_not_a_template(shop: Account) -> None:
     """An e-mail address inside a value is plain text."""
     shop.save_campaign("hello", "buyers", content={"values": {"reply_to": "help@example.com"}})
+    saved = shop.workspace.campaigns.get("hello").campaign
+    assert saved.content.values == {"reply_to": "help@example.com"}
 
 
 @pytest.mark.parametrize(
