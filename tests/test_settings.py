@@ -41,6 +41,10 @@ MINIMAL = '[account]\nname = "a"\ntimezone = "UTC"\nsalt = "abcd"\n'
             MINIMAL + '[store]\ndatabase = "postgresql://u:secret@h/d"\n',
             "a password does not belong in this file",
         ),
+        (
+            MINIMAL + '[store]\ndatabase = "postgresql://h/d?password=secret"\n',
+            "a password does not belong in this file",
+        ),
         (MINIMAL + "[store]\nbad_row_share = 2\n", "[store] bad_row_share"),
         ("[account\n", "is not TOML"),
     ],

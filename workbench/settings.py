@@ -7,7 +7,7 @@ import tomllib
 import zoneinfo
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import keyring
 import keyring.errors
@@ -43,7 +43,8 @@ def _known_identities(identities: dict[str, str]) -> dict[str, str]:
 
 
 def _without_password(url: str) -> str:
-    if urlsplit(url).password:
+    parts = urlsplit(url)
+    if parts.password or "password" in parse_qs(parts.query):
         raise ValueError(
             "a password does not belong in this file: leave it out and set PGPASSWORD or ~/.pgpass, "
             "or give the whole URL in WORKBENCH_DATABASE_URL"

@@ -109,3 +109,11 @@ def test_of_four_processes_one_reserves(tmp_path: Path) -> None:
         process.join()
     assert found == [False, False, False, True]
     assert len(account.workspace.ledger.newest()) == 1
+
+
+def test_a_failure_inside_a_hold_is_its_own(ledger: Ledger) -> None:
+    """What fails while a run is held is not blamed on the lock, and the lock is free afterwards."""
+    with pytest.raises(ConnectionResetError, match="gone"), ledger.hold("hello-1"):
+        raise ConnectionResetError("gone")
+    with ledger.hold("hello-1"):
+        pass

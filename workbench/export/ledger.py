@@ -275,15 +275,18 @@ class Ledger:
                 connection.invalidate()
                 connection.close()
             return
+        lock = FileLock(self._directory / f"{run_id}.lock", timeout=0)
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._directory / f"{run_id}.lock", timeout=0)
-            with lock:
-                yield
+            lock.acquire()
         except Timeout as error:
             raise busy from error
         except OSError as error:
             raise StoreError(f"the run's lock cannot be written: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def _run(row: sa.RowMapping) -> Run:
