@@ -106,8 +106,9 @@ def step(name: str) -> None:
         ).added
     else:
         now = utc_now()
-        workspace.segments.save(segments.from_json(SEGMENT), now=now)
-        catalogue = workspace.lake.at().catalogue
+        version = workspace.lake.at()
+        catalogue = version.catalogue
+        workspace.segments.save(segments.from_json(SEGMENT), workspace.scope(version), now=now)
         workspace.campaigns.save(campaigns.from_json(CAMPAIGN), catalogue=catalogue, now=now)
         plan = runs.plan(workspace, "everybody", as_of=catalogue.last_ts)
         rows = plan.qualified

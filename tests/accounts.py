@@ -70,7 +70,8 @@ class Account:
     def save_segment(self, name: str, condition: Mapping[str, Any]) -> None:
         """Save a segment given as JSON values."""
         segment = segment_codec.from_json({"name": name, "condition": condition})
-        self.workspace.segments.save(segment, now=NOW)
+        workspace = self.workspace
+        workspace.segments.save(segment, workspace.scope(workspace.lake.at()), now=NOW)
 
     def save_campaign(self, campaign_id: str, segment: str, **fields: Any) -> None:
         """Save a campaign given as JSON values."""

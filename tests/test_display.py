@@ -12,7 +12,9 @@ import workbench
 from workbench import charts, display, runs
 from workbench.export.sandbox import Receiver
 from workbench.segments import qualify
-from workbench.segments.model import Operator, Predicate, Segment, UserProperty
+from workbench.segments.model import Segment
+from workbench.segments.predicates import Operator, Predicate
+from workbench.segments.traits import UserProperty
 
 
 @pytest.fixture
@@ -69,9 +71,7 @@ def test_no_display_holds_a_person(shell: InteractiveShell, shop: Account) -> No
     """Neither plan, counts nor catalogue say an address, a user id or the account's salt."""
     workspace, lake = shop.workspace, shop.workspace.lake.at()
     saved = workspace.segments.get("buyers")
-    query = qualify.compiled(
-        saved.segment, NOW, version=lake, zone=workspace.zone, resolver=workspace.segments
-    )
+    query = qualify.compiled(saved.segment, NOW, workspace.scope(lake))
     plan = runs.plan(workspace, "hello", as_of=NOW, now=NOW)
     counts = qualify.counts(query, lake.connect())
     items = [plan, counts, saved, saved.segment, workspace.campaigns.get("hello"), lake.catalogue]

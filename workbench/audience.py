@@ -42,9 +42,7 @@ def ask(workspace: Workspace, campaign: SavedCampaign, *, as_of: datetime) -> Au
     pin = campaign.campaign.segment
     segment = workspace.segments.get(pin.name, pin.version).segment
     version = workspace.lake.at()
-    query = qualify.compiled(
-        segment, as_of, version=version, zone=workspace.zone, resolver=workspace.segments
-    )
+    query = qualify.compiled(segment, as_of, workspace.scope(version))
     connection = version.connect()
     users = qualify.qualified(query, connection)
     connection.close()

@@ -50,7 +50,7 @@ def reach(workspace: Workspace, segment: str, *, as_of: datetime, version: int |
     lake = workspace.lake.at()
     workspace.check_attributes(lake)
     connection = lake.connect()
-    query = qualify.compiled(asked, as_of, version=lake, zone=workspace.zone, resolver=workspace.segments)
+    query = qualify.compiled(asked, as_of, workspace.scope(lake))
     counts = qualify.counts(query, connection)
     found = candidates(
         connection,

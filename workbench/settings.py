@@ -25,7 +25,7 @@ MPARTICLE_IDENTITIES = (
     "facebook", "twitter", "google", "microsoft", "yahoo", "alias",
 )  # fmt: skip
 
-PropertyType = Literal["text", "number", "boolean", "date", "instant", "list"]
+PropertyType = Literal["text", "number", "boolean", "date", "instant", "list", "version"]
 
 
 def _known_zone(name: str) -> str:

@@ -8,6 +8,7 @@ from workbench.campaigns.library import CampaignLibrary
 from workbench.errors import Problem, ProblemsError, StoreError, nearest
 from workbench.export.ledger import Ledger
 from workbench.segments.library import SegmentLibrary
+from workbench.segments.scope import Scope
 from workbench.settings import Settings
 from workbench.store.database import Database
 from workbench.store.lake import Lake, LakeVersion
@@ -28,6 +29,13 @@ class Workspace:
     def zone(self) -> ZoneInfo:
         """The account's time zone."""
         return ZoneInfo(self.settings.account.timezone)
+
+    def scope(self, version: LakeVersion) -> Scope:
+        """Return what a segment is checked and compiled against."""
+        return Scope(
+            catalogue=version.catalogue, zone=self.zone, salt=self.settings.account.salt,
+            resolver=self.segments,
+        )  # fmt: skip
 
     def check_attributes(self, version: LakeVersion) -> None:
         """Refuse settings that name attributes which the profiles do not have, or of another type.

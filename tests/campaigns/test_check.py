@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from accounts import NOW, SETTINGS, Account, make_account
+from accounts import NOW, SETTINGS, Account, make_account, purchases
 
 from workbench.campaigns import codec
 from workbench.errors import CampaignError, NotFoundError
@@ -24,6 +24,7 @@ def test_a_share_outside_the_limits_is_refused(shop: Account, share: float) -> N
 def test_a_small_cap_is_refused(tmp_path: Any, cap: int) -> None:
     """Below 100 only tiny accounts go, and below 1 nobody."""
     account = make_account(tmp_path / "home", SETTINGS.replace("allow_small_cap = true", ""))
+    account.ingest("events", purchases(1))
     account.save_segment("buyers", {"kind": "did", "events": ["Purchase"]})
     assert f"{cap} is below 100" in refused(account, cap={"per_run": cap})
 

@@ -92,7 +92,7 @@ def test_segments_and_campaigns_from_files(run: Run, shop: Account) -> None:
     assert run("campaign", "clone", "first", "second", *config).code == 0
     refused = run("segment", "archive", "norway", *config)
     assert refused.code == 3
-    assert "first, second" in refused.err
+    assert 'used by campaign "first", campaign "second"' in refused.err
     assert run("campaign", "archive", "first", *config).code == 0
     assert run("campaign", "archive", "second", *config).code == 0
     assert run("segment", "archive", "norway", *config).code == 0

@@ -1,25 +1,20 @@
 """Every problem at once, each with its path; nothing is dropped, guessed or widened."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from workbench.errors import SegmentError
 from workbench.segments import codec
+from workbench.segments.behaviours import Did
 from workbench.segments.check import check
-from workbench.segments.model import (
-    Did,
-    Function,
-    InSegment,
-    Measure,
-    Not,
-    Operator,
-    Predicate,
-    Segment,
-    UserProperty,
-)
+from workbench.segments.model import Not, Segment
+from workbench.segments.predicates import Function, Measure, Operator, Predicate
 from workbench.segments.resolve import Fixed
+from workbench.segments.scope import Scope
+from workbench.segments.traits import InSegment, UserProperty
 from workbench.segments.windows import Dates, DaysAgo, Last
 from workbench.store.catalogue import Catalogue, EventType, Property
 
@@ -43,16 +38,23 @@ CATALOGUE = Catalogue(
 )  # fmt: skip
 
 
+def scope(resolver: Fixed) -> Scope:
+    """The catalogue above, and the segments of a test."""
+    return Scope(catalogue=CATALOGUE, zone=ZoneInfo("UTC"), salt="test", resolver=resolver)
+
+
 def found(condition: dict[str, Any], **others: dict[str, Any]) -> list[str]:
     """Check a tree given as JSON values and return its problems as text."""
     segments = {name: codec.from_json({"name": name, "condition": tree}) for name, tree in others.items()}
     return checked(codec.from_json({"name": "asked", "condition": condition}), segments)
 
 
-def checked(segment: Segment, segments: dict[str, Segment] | None = None) -> list[str]:
+def checked(
+    segment: Segment, segments: dict[str, Segment] | None = None, as_of: datetime | None = None
+) -> list[str]:
     """Check a segment and return its problems as text."""
     try:
-        check(segment, CATALOGUE, Fixed({segment.name: segment, **(segments or {})}))
+        check(segment, scope(Fixed({segment.name: segment, **(segments or {})})), as_of)
     except SegmentError as error:
         return [str(problem) for problem in error.problems]
     return []
@@ -102,7 +104,7 @@ def test_all_problems_come_at_once_with_their_paths() -> None:
         (where("size", "=", 5), 'did > 1st filter: "size" is a text, 5 is not'),
         (where("paid", "=", 1), 'did > 1st filter: "paid" is a boolean, 1 is not'),
         (where("size", "in", "a", 1, 2.5), 'did > 1st filter: "size" is a text, 1 is not'),
-        (where("price", "in"), 'did > 1st filter: "in" takes at least 1 values, got 0'),
+        (where("price", "in"), 'did > 1st filter: "in" takes 1 to 10,000 values, got 0'),
         (where("price", ">", 1, 2), 'did > 1st filter: ">" takes 1 values, got 2'),
         (where("price", "exists", 1), 'did > 1st filter: "exists" takes 0 values, got 1'),
         (where("price", "between", 1), 'did > 1st filter: "between" takes 2 values, got 1'),
@@ -193,12 +195,16 @@ def test_a_segment_may_be_named_twice() -> None:
     assert found(twice, b=user("age", ">", 5)) == []
 
 
-def test_lists_and_instants_answer_presence_only() -> None:
-    """What has no operator yet is an error, not an empty result."""
+def test_an_operator_of_another_type_is_told_with_those_that_apply() -> None:
+    """A list is no text, an instant no number."""
     assert found(where("tags", "exists")) == []
     assert found(where("at", "does not exist")) == []
     assert found(where("tags", "=", "a"))[0].endswith(
-        '"tags" is a list; "=" does not apply to it (exists, does not exist do)'
+        '"tags" is a list; "=" does not apply to it '
+        "(contains any, contains all, contains none, exists, does not exist do)"
+    )
+    assert found(where("at", ">", 5))[0].endswith(
+        '"at" is an instant; ">" does not apply to it (within, anniversary, exists, does not exist do)'
     )
 
 
@@ -219,5 +225,5 @@ def test_an_unknown_version_is_told() -> None:
     saved = codec.from_json({"name": "b", "condition": user("age", ">", 5)})
     asked = Segment(name="asked", condition=InSegment(segment="b", version=7))
     with pytest.raises(SegmentError) as caught:
-        check(asked, CATALOGUE, OneVersion({"b": saved}))
-    assert [str(problem) for problem in caught.value.problems] == ['segment: unknown segment "b" version 7.']
+        check(asked, scope(OneVersion({"b": saved})))
+    assert [str(problem) for problem in caught.value.problems] == ['segment: segment "b" has no version 7']

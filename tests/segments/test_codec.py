@@ -10,7 +10,10 @@ from segments.trees import trees
 
 from workbench.errors import SegmentError
 from workbench.segments import codec
-from workbench.segments.model import AllOf, Did, Measure, Operator, Predicate, Segment, UserProperty
+from workbench.segments.behaviours import Did
+from workbench.segments.model import AllOf, Segment
+from workbench.segments.predicates import Measure, Operator, Predicate
+from workbench.segments.traits import UserProperty
 from workbench.segments.windows import Dates
 from workbench.store import documents
 from workbench.store.versions import content_digest

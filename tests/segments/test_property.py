@@ -1,27 +1,41 @@
-"""DuckDB's answer equals the plain one, whatever the tree and the data."""
+"""DuckDB, Polars and plain Python agree, whatever the tree and the data."""
 
 import json
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from accounts import SETTINGS, Account, make_account
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from segments.naive import World, members
-from segments.trees import dids, instants, trees, worlds
+from segments.naive import World, members, newest, same_values
+from segments.trees import behaviours, constants, instants, traits, trees, worlds
 
+from workbench.errors import IngestError
 from workbench.segments import codec, qualify
+from workbench.segments.check import check
+from workbench.segments.frames import compile_frame
+from workbench.segments.model import Segment
+from workbench.segments.scope import Scope
+from workbench.segments.sql import Query, compile_sql
 from workbench.store import engine
+from workbench.store.frames import Frames, frames
+from workbench.store.ingest import import_list
 
 TYPES = {
-    "events": {"n": "number", "t": "text", "b": "boolean"},
-    "profiles": {"age": "number", "city": "text", "vip": "boolean"},
-}
-ANY = st.one_of(dids(), trees(names=("inner", "outer")))
-CASES = st.lists(st.tuples(ANY, instants), min_size=25, max_size=25)
+    "events": {
+        "n": "number", "t": "text", "b": "boolean", "d": "date", "i": "instant", "l": "list", "v": "version",
+    },
+    "profiles": {
+        "points": "number", "city": "text", "vip": "boolean", "signed": "instant", "tags": "list",
+        "client": "version",
+    },
+    "devices": {},
+}  # fmt: skip
+ANY = st.one_of(behaviours, traits, trees(names=("inner", "outer")))
 QUIET = {
     "deadline": None,
     "phases": [Phase.explicit, Phase.generate],
@@ -30,52 +44,118 @@ QUIET = {
 }
 
 
+class Cases(list[tuple[dict[str, Any], datetime]]):
+    """Trees, each with the instant at which it is asked."""
+
+    def __repr__(self) -> str:
+        """Stay short: the tree that fails is in the message of its assertion."""
+        return f"{len(self)} trees"
+
+
+def cases(count: int, kind: st.SearchStrategy[dict[str, Any]] = ANY) -> st.SearchStrategy[Cases]:
+    """Give ``count`` trees."""
+    return st.lists(st.tuples(kind, instants), min_size=count, max_size=count).map(Cases)
+
+
 def load(home: Path, world: World) -> Account:
-    """Ingest a world: profiles and events carry their own recorded_at."""
+    """Ingest a world: every row carries its own recorded_at; lists are imported one after the other."""
     account = make_account(home, SETTINGS.replace("America/New_York", world.zone.key))
-    for kind, rows in (("profiles", world.profiles), ("events", world.events)):
-        texts = [{k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()} for row in rows]
+    for kind, rows in (("profiles", world.profiles), ("events", world.events), ("devices", world.devices)):
+        texts = [{k: v.isoformat() if isinstance(v, date) else v for k, v in row.items()} for row in rows]
         account.ingest(kind, texts, recorded="recorded_at", types=TYPES[kind])
+    workspace = account.workspace
+    for row in sorted(world.lists, key=lambda row: row["at"]):
+        path = home / "list.csv"
+        path.write_text("user_id\n" + "".join(f"{user}\n" for user in sorted(row["users"])))
+        with suppress(IngestError):
+            import_list(workspace.lake, workspace.settings, row["name"], str(path), now=row["at"])
     for name, tree in world.segments.items():
         account.save_segment(name, tree)
     return account
 
 
-def compare(home: Path, world: World, cases: list[tuple[dict[str, Any], datetime]]) -> None:
-    """Ask each tree of both and compare the users, and the size of the whole."""
-    account = load(home, world)
-    version = account.workspace.lake.at()
-    connection = version.connect()
-    users = dict(engine.rows(connection, "SELECT user_code, user_id FROM users"))
-    for tree, as_of in cases:
+class Engines:
+    """One world, ready to be asked by each engine."""
+
+    def __init__(self, home: Path, world: World) -> None:
+        """Ingest the world."""
+        workspace = load(home, world).workspace
+        version = workspace.lake.at()
+        self.world = world
+        self.scope: Scope = workspace.scope(version)
+        self.connection = version.connect()
+        self.frames: Frames = frames(version)
+        self.users = dict(engine.rows(self.connection, "SELECT user_code, user_id FROM users"))
+
+    def query(self, tree: dict[str, Any], as_of: datetime) -> tuple[Segment, Query]:
+        """Check and compile a tree; a window after as_of is nobody here, not an error."""
         segment = codec.from_json({"name": "asked", "condition": tree})
-        query = qualify.compiled(
-            segment, as_of, version=version, zone=account.workspace.zone, resolver=account.workspace.segments
-        )
-        found = [users[code] for code in qualify.qualified(query, connection)["user_code"]]
-        expected = sorted(members(world, tree, as_of))
-        assert sorted(found) == expected, json.dumps({"tree": tree, "as_of": as_of.isoformat()}, indent=1)
-        assert qualify.counts(query, connection).qualified == len(expected)
-    connection.close()
+        check(segment, self.scope)
+        return segment, compile_sql(segment, as_of, self.scope)
+
+    def compare(self, tree: dict[str, Any], as_of: datetime) -> None:
+        """Ask everybody; the size of the whole is the number of its users."""
+        segment, query = self.query(tree, as_of)
+        by_sql = sorted(self.users[code] for code in qualify.qualified(query, self.connection)["user_code"])
+        lazy = compile_frame(segment, as_of, self.scope, self.frames)
+        by_frame = sorted(self.users[code] for code in lazy.collect()["user_code"])
+        expected = sorted(members(self.world, tree, as_of))
+        told = json.dumps({"tree": tree, "as_of": as_of.isoformat()}, indent=1)
+        assert by_sql == expected, f"DuckDB: {told}"
+        assert by_frame == expected, f"Polars: {told}"
+        assert qualify.counts(query, self.connection).qualified == len(expected)
+
+    def compare_values(self, tree: dict[str, Any], as_of: datetime) -> None:
+        """The values that the content gets: newest first, at most three."""
+        _, query = self.query(tree, as_of)
+        found = qualify.matched(query, self.connection, tree["alias"], 3)
+        by_sql = {self.users[row["user_code"]]: row["values"] for row in found.iter_rows(named=True)}
+        known = newest(self.world.profiles, ("user_id",), as_of)
+        plain = {p["user_id"]: same_values(self.world, tree, p, as_of)[:3] for p in known}
+        assert {u: v for u, v in by_sql.items() if u in plain} == {u: v for u, v in plain.items() if v}
 
 
-@settings(max_examples=5, derandomize=True, **QUIET)
-@given(world=worlds(), cases=CASES)
-def test_duckdb_answers_like_plain_python(
-    tmp_path_factory: pytest.TempPathFactory, world: World, cases: list[tuple[dict[str, Any], datetime]]
-) -> None:
-    """125 random trees, 25 for each of five random worlds."""
-    compare(tmp_path_factory.mktemp("world"), world, cases)
+@settings(max_examples=6, derandomize=True, **QUIET)
+@given(world=worlds(), asked=cases(50))
+def test_three_engines_agree(tmp_path_factory: pytest.TempPathFactory, world: World, asked: Cases) -> None:
+    """300 random trees, 50 for each of six random worlds."""
+    engines = Engines(tmp_path_factory.mktemp("world"), world)
+    for tree, as_of in asked:
+        engines.compare(tree, as_of)
+    engines.connection.close()
 
 
 @pytest.mark.long
-@settings(max_examples=80, **QUIET)
-@given(world=worlds(), cases=CASES)
-def test_duckdb_answers_like_plain_python_2000_times(
-    tmp_path_factory: pytest.TempPathFactory, world: World, cases: list[tuple[dict[str, Any], datetime]]
+@pytest.mark.parametrize("start", range(8))
+def test_three_engines_agree_10000_times(tmp_path_factory: pytest.TempPathFactory, start: int) -> None:
+    """10,000 random trees: eight times 25 worlds of 50 trees."""
+    count = 0
+
+    @seed(start)
+    @settings(max_examples=25, **QUIET)
+    @given(world=worlds(), asked=cases(50))
+    def ask(world: World, asked: Cases) -> None:
+        nonlocal count
+        engines = Engines(tmp_path_factory.mktemp("world"), world)
+        for tree, as_of in asked:
+            engines.compare(tree, as_of)
+        engines.connection.close()
+        count += len(asked)
+
+    ask()
+    assert count == 1250
+
+
+@settings(max_examples=4, derandomize=True, **QUIET)
+@given(world=worlds(), asked=cases(20, constants()))
+def test_the_values_of_a_constant_property(
+    tmp_path_factory: pytest.TempPathFactory, world: World, asked: Cases
 ) -> None:
-    """2,000 random trees, 25 for each of eighty random worlds."""
-    compare(tmp_path_factory.mktemp("world"), world, cases)
+    """80 random constant properties: each user's values, newest first."""
+    engines = Engines(tmp_path_factory.mktemp("world"), world)
+    for tree, as_of in asked:
+        engines.compare_values(tree, as_of)
+    engines.connection.close()
 
 
 def test_the_plain_evaluator_is_right() -> None:

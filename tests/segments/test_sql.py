@@ -80,10 +80,9 @@ def small(account: Account) -> Account:
 
 def compiled(account: Account, tree: dict[str, Any], as_of: datetime = NOW) -> Query:
     """Compile a tree given as JSON values."""
-    return qualify.compiled(
-        codec.from_json({"name": "asked", "condition": tree}), as_of, version=account.workspace.lake.at(),
-        zone=account.workspace.zone, resolver=account.workspace.segments,
-    )  # fmt: skip
+    workspace = account.workspace
+    segment = codec.from_json({"name": "asked", "condition": tree})
+    return qualify.compiled(segment, as_of, workspace.scope(workspace.lake.at()))
 
 
 def ask(account: Account, tree: dict[str, Any], as_of: datetime = NOW) -> list[str]:

@@ -130,9 +130,12 @@ from datetime import UTC, datetime
 from workbench.segments import codec
 from workbench.workspace import open_workspace
 workspace = open_workspace(sys.argv[1])
+scope = workspace.scope(workspace.lake.at())
 for n in range(15):
-    tree = {"kind": "did", "events": [sys.argv[2] + str(n)]}
-    workspace.segments.save(codec.from_json({"name": "shared", "condition": tree}), now=datetime.now(UTC))
+    named = {"property": "country", "operator": "=", "values": [sys.argv[2] + str(n)]}
+    tree = {"kind": "user", "predicate": named}
+    segment = codec.from_json({"name": "shared", "condition": tree})
+    workspace.segments.save(segment, scope, now=datetime.now(UTC))
 """
 
 
@@ -149,7 +152,7 @@ def write_from_processes(home: Path, settings: str) -> None:
     workspace = open_workspace(config)
     conditions = [workspace.segments.get("shared", n).segment.condition for n in range(1, 31)]
     workspace.database.close()
-    found = [condition.events[0] for condition in conditions]  # type: ignore[union-attr]
+    found = [condition.predicate.values[0] for condition in conditions]  # type: ignore[union-attr]
     assert sorted(found) == sorted(f"{name}{n}" for name in "ab" for n in range(15))
     assert [name for name in found if name[0] == "a"] == [f"a{n}" for n in range(15)]
 

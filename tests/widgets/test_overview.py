@@ -66,7 +66,7 @@ def test_the_overview_cannot_write(shop: Account) -> None:
     reader()
     assert reader._workspace is not None
     with pytest.raises(StoreError, match="readonly"):
-        reader._workspace.segments.archive("buyers", now=NOW)
+        reader._workspace.campaigns.archive("hello", now=NOW)
 
 
 def test_the_overview_loads_no_publisher_and_no_credential_store_user() -> None:

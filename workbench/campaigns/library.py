@@ -92,10 +92,6 @@ class CampaignLibrary:
         """
         self._versions.archive(key, now=now)
 
-    def using(self, segment: str) -> "tuple[str, ...]":
-        """Return the ids of the listed campaigns whose audience is ``segment``."""
-        return tuple(saved.campaign.id for saved in self.newest() if saved.campaign.segment.name == segment)
-
     def _saved(self, version: Version) -> SavedCampaign:
         return SavedCampaign(
             campaign=codec.from_json(version.body),

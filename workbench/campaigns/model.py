@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Literal, TypeAlias
 
-from workbench.segments.model import Predicate
+from workbench.segments.predicates import Predicate
 
 Scalar: TypeAlias = bool | int | float | str
 

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from workbench import __version__
-from workbench.cli import data, demo, library, sandbox, sending, serve
+from workbench.cli import data, demo, library, lists, sandbox, sending, serve
 from workbench.cli.output import err, out
 from workbench.errors import WorkbenchError
 
@@ -29,6 +29,7 @@ app.command("check")(data.check)
 app.command("ingest")(data.ingest_command)
 app.add_typer(library.segments, name="segment")
 app.add_typer(library.campaigns, name="campaign")
+app.add_typer(lists.app, name="lists")
 app.command("reach")(data.reach)
 app.command("plan")(sending.plan)
 app.command("send")(sending.send)

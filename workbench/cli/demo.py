@@ -109,7 +109,7 @@ def _ingest(workspace: Workspace, raw: Path) -> None:
 def _save(workspace: Workspace, folder: Path) -> None:
     now = utc_now()
     segment = segment_codec.from_json(documents.read(folder / f"{CAMPAIGN}.segment.yaml"))
-    workspace.segments.save(segment, now=now)
+    workspace.segments.save(segment, workspace.scope(workspace.lake.at()), now=now)
     campaign = campaign_codec.from_json(documents.read(folder / f"{CAMPAIGN}.campaign.yaml"))
     workspace.campaigns.save(campaign, catalogue=workspace.lake.at().catalogue, now=now)
 

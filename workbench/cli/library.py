@@ -10,9 +10,8 @@ from rich.table import Column, Table
 
 from workbench.campaigns import codec as campaign_codec
 from workbench.cli.output import Config, Json, answer, local, out, raw
-from workbench.errors import InputError
 from workbench.segments import codec as segment_codec
-from workbench.segments.check import check
+from workbench.segments.python import to_python
 from workbench.segments.sentence import sentence
 from workbench.store import documents
 from workbench.store.lake import utc_now
@@ -30,8 +29,7 @@ def save_segment(file: File, config: Config = None, json: Json = False) -> None:
     """Check a segment against the data and save it as a new version."""
     workspace = open_workspace(config)
     segment = segment_codec.from_json(documents.read(file))
-    check(segment, workspace.lake.at().catalogue, workspace.segments)
-    saved = workspace.segments.save(segment, now=utc_now())
+    saved = workspace.segments.save(segment, workspace.scope(workspace.lake.at()), now=utc_now())
     shown = {"name": segment.name, "version": saved.version, "digest": saved.stored.digest}
     answer(
         shown, as_json=json,
@@ -65,33 +63,34 @@ def list_segments(config: Config = None, json: Json = False) -> None:
 
 
 @segments.command("show")
-def show_segment(name: str, version: Version = None, config: Config = None, json: Json = False) -> None:
+def show_segment(
+    name: str,
+    version: Version = None,
+    python: Annotated[bool, typer.Option("--python", help="Print the code that builds it.")] = False,
+    config: Config = None,
+    json: Json = False,
+) -> None:
     """Print a segment as the YAML that saves it."""
     saved = open_workspace(config).segments.get(name, version)
     body = segment_codec.to_json(saved.segment)
-    answer(body, as_json=json, show=lambda: raw(documents.dump(body)))
+    text = to_python(saved.segment) if python else documents.dump(body)
+    answer(body, as_json=json, show=lambda: raw(text))
 
 
 @segments.command("clone")
 def clone_segment(name: str, new_name: str, config: Config = None, json: Json = False) -> None:
     """Save a copy under another name."""
     workspace = open_workspace(config)
-    if new_name in workspace.segments.names():
-        raise InputError(f'segment "{new_name}" is there already; choose another name')
-    body = {**segment_codec.to_json(workspace.segments.get(name).segment), "name": new_name}
-    saved = workspace.segments.save(segment_codec.from_json(body), now=utc_now())
+    scope = workspace.scope(workspace.lake.at())
+    saved = workspace.segments.clone(name, new_name, scope, now=utc_now())
     shown = {"name": new_name, "version": saved.version}
     answer(shown, as_json=json, show=lambda: out.print(f'segment "{new_name}", version {saved.version}'))
 
 
 @segments.command("archive")
 def archive_segment(name: str, config: Config = None) -> None:
-    """Take a segment out of the lists; refused while a campaign uses it."""
-    workspace = open_workspace(config)
-    users = workspace.campaigns.using(name)
-    if users:
-        raise InputError(f'segment "{name}" is used by the campaigns {", ".join(users)}; archive those first')
-    workspace.segments.archive(name, now=utc_now())
+    """Delete a segment from the lists; refused while a campaign or another segment uses it."""
+    open_workspace(config).segments.archive(name, now=utc_now())
     out.print(f'segment "{name}" is archived; its versions stay')
 
 

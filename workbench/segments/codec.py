@@ -2,17 +2,19 @@
 
 import json
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from workbench.errors import Problem, SegmentError, nearest
-from workbench.segments import model, windows
-from workbench.segments.model import Operator, Segment
+from workbench.segments import behaviours, model, predicates, windows
+from workbench.segments.model import Segment
+from workbench.segments.predicates import Operator
 
 _DESCRIBED: tuple[Any, ...] = (
-    model.Segment, model.AllOf, model.AnyOf, model.Not, model.Did, model.UserProperty, model.InSegment,
-    model.Predicate, model.Measure, windows.Ever, windows.Last, windows.DaysAgo, windows.Calendar, windows.Dates,
+    model.Segment, *get_args(model.Group), *get_args(model.Behaviour), *get_args(model.Trait),
+    behaviours.Selection, behaviours.Clock, behaviours.ConstantPart, predicates.Predicate, predicates.Measure,
+    windows.Duration, *get_args(get_args(windows.Window)[0]),
 )  # fmt: skip
 for _described in _DESCRIBED:
     _described.__pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)

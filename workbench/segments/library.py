@@ -3,8 +3,12 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from workbench.errors import InputError
 from workbench.segments import codec
-from workbench.segments.model import AllOf, AnyOf, Condition, InSegment, Not, Segment
+from workbench.segments.check import check
+from workbench.segments.model import Condition, Segment, change, walk
+from workbench.segments.scope import Scope
+from workbench.segments.traits import InSegment
 from workbench.store import tables
 from workbench.store.database import Database
 from workbench.store.versions import Version, Versions
@@ -27,22 +31,35 @@ class SegmentLibrary:
     """Saves, lists and finds segments; also the resolver of segments inside segments."""
 
     def __init__(self, database: Database) -> None:
-        """Keep the table of segments."""
+        """Keep the table of segments, and that of the campaigns, which may use them."""
         self._versions = Versions(database, tables.segments, "segment")
+        self._campaigns = Versions(database, tables.campaigns, "campaign")
 
-    def save(self, segment: Segment, *, now: datetime) -> SavedSegment:
-        """Store a segment as a new version, unless the newest says the same.
+    def save(self, segment: Segment, scope: Scope, *, now: datetime) -> SavedSegment:
+        """Check a segment and store it as a new version, unless the newest says the same.
 
         References to other segments without a version are pinned to their newest.
 
         Raises:
-            NotFoundError: a segment that it names does not exist.
-            SegmentError: it holds what could not be read back.
+            SegmentError: with every problem; nothing is saved.
         """
-        pinned = replace(segment, condition=self._pin(segment.condition))
+        check(segment, scope)
+        pinned = replace(segment, condition=change(segment.condition, self._pin))
         body = codec.to_json(pinned)
         codec.from_json(body)
         return _saved(self._versions.save(segment.name, body, now=now))
+
+    def clone(self, name: str, new_name: str, scope: Scope, *, now: datetime) -> SavedSegment:
+        """Save a copy under another name.
+
+        Raises:
+            NotFoundError: no such segment.
+            InputError: the new name is taken.
+        """
+        original = self.get(name).segment
+        if new_name in self.names():
+            raise InputError(f'segment "{new_name}" is there already; choose another name')
+        return self.save(replace(original, name=new_name), scope, now=now)
 
     def get(self, name: str, version: int | None = None) -> SavedSegment:
         """Return a saved segment, its newest version by default.
@@ -66,23 +83,38 @@ class SegmentLibrary:
         return [_saved(version) for version in self._versions.newest()]
 
     def archive(self, name: str, *, now: datetime) -> None:
-        """Take a segment out of the lists; its versions stay for the campaigns that pinned them.
+        """Delete a segment: take it out of the lists; its versions stay for the runs that were made with them.
 
         Raises:
             NotFoundError: no such segment.
+            InputError: a listed campaign or segment uses it; the message names them.
         """
+        self.get(name)
+        users = self.users(name)
+        if users:
+            raise InputError(f'segment "{name}" is used by {", ".join(users)}; archive those first')
         self._versions.archive(name, now=now)
 
+    def users(self, name: str) -> tuple[str, ...]:
+        """Return the listed campaigns and segments that use a segment: ``campaign "winback"``."""
+        campaigns = [
+            f'campaign "{saved.id}"'
+            for saved in self._campaigns.newest()
+            if saved.body["segment"]["name"] == name
+        ]
+        segments = [
+            f'segment "{saved.segment.name}"'
+            for saved in self.newest()
+            if any(
+                isinstance(part, InSegment) and part.segment == name for part in walk(saved.segment.condition)
+            )
+        ]
+        return (*campaigns, *segments)
+
     def _pin(self, condition: Condition) -> Condition:
-        match condition:
-            case InSegment(version=None):
-                return replace(condition, version=self.get(condition.segment).version)
-            case AllOf() | AnyOf():
-                return replace(condition, conditions=tuple(self._pin(part) for part in condition.conditions))
-            case Not():
-                return replace(condition, condition=self._pin(condition.condition))
-            case _:
-                return condition
+        if isinstance(condition, InSegment) and condition.version is None:
+            return replace(condition, version=self.get(condition.segment).version)
+        return condition
 
 
 def _saved(version: Version) -> SavedSegment:

@@ -1,117 +1,18 @@
 """The condition tree: the one definition of a segment, from which everything else is derived.
 
-Core kinds only. SQL, sentence, JSON and checks are visitors beside this file, each a ``match`` that
-ends in ``assert_never``: a new kind does not type-check until every one of them knows it.
+Core kinds only: groups here, conditions over events in ``behaviours``, over users in ``traits``.
+SQL, Polars frame, sentence, Python, JSON and checks are visitors beside this file, each a ``match``
+that ends in ``assert_never``: a new kind does not type-check until every one of them knows it.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from workbench.segments.windows import Ever, Window
-
-EVER = Ever()
-
-Value: TypeAlias = bool | int | float | str
-
-
-class Operator(StrEnum):
-    """How a property is compared."""
-
-    EQUALS = "="
-    NOT_EQUALS = "!="
-    GREATER = ">"
-    AT_LEAST = ">="
-    LESS = "<"
-    AT_MOST = "<="
-    BETWEEN = "between"
-    IN = "in"
-    NOT_IN = "not in"
-    CONTAINS = "contains"
-    NOT_CONTAINS = "does not contain"
-    STARTS_WITH = "starts with"
-    ENDS_WITH = "ends with"
-    EXISTS = "exists"
-    NOT_EXISTS = "does not exist"
-
-
-class Function(StrEnum):
-    """What is computed over a user's matching events."""
-
-    COUNT = "count"
-    SUM = "sum"
-    AVERAGE = "average"
-    MINIMUM = "minimum"
-    MAXIMUM = "maximum"
-    DISTINCT = "distinct"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predicate:
-    """A property compared with values: ``price > 50``. Several values are an OR over them."""
-
-    property: str
-    operator: Operator
-    values: tuple[Value, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
-    """A function over matching events, compared with numbers: ``sum of price >= 500``.
-
-    Attributes:
-        function: count needs no property; the others do. Average counts an event that lacks the
-            property as 0; an ``exists`` filter drops such events.
-        property: of the event.
-        operator: one of ``= != > >= < <= between``.
-        values: one number; two for between.
-    """
-
-    function: Function = Function.COUNT
-    property: str | None = None
-    operator: Operator = Operator.AT_LEAST
-    values: tuple[int | float, ...] = (1,)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Did:
-    """Users who did one or more events.
-
-    Attributes:
-        events: exact names.
-        match: ``any``: one shared measure over the union; ``all``: each event on its own.
-        where: filters, all of which hold, applied before the measure.
-        measure: at least once, unless said otherwise.
-        window: in which the events lie, relative to ``as_of``.
-        include_zero: whether a user without any matching event counts as 0 instead of being left out.
-    """
-
-    events: tuple[str, ...]
-    match: Literal["any", "all"] = "any"
-    where: tuple[Predicate, ...] = ()
-    measure: Measure = Measure()
-    window: Window = EVER
-    include_zero: bool = False
-    kind: Literal["did"] = "did"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserProperty:
-    """Users whose profile attribute fits."""
-
-    predicate: Predicate
-    kind: Literal["user"] = "user"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InSegment:
-    """Users of another segment; without a version the newest, which saving pins."""
-
-    segment: str
-    version: int | None = None
-    kind: Literal["segment"] = "segment"
+from workbench.segments.behaviours import ConstantProperty, Did, Interest, Milestone, Regularly, Sequence
+from workbench.segments.traits import Age, Bucket, Device, InList, InSegment, Near, UserProperty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +39,11 @@ class Not:
     kind: Literal["not"] = "not"
 
 
-Condition: TypeAlias = Annotated[
-    AllOf | AnyOf | Not | Did | UserProperty | InSegment, Field(discriminator="kind")
-]
+Group: TypeAlias = AllOf | AnyOf | Not
+Behaviour: TypeAlias = Did | Milestone | Interest | Regularly | Sequence | ConstantProperty
+Trait: TypeAlias = UserProperty | Age | Near | Bucket | Device | InList | InSegment
+
+Condition: TypeAlias = Annotated[Group | Behaviour | Trait, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,3 +53,25 @@ class Segment:
     name: Annotated[str, Field(min_length=1, max_length=100)]
     condition: Condition
     description: str = ""
+
+
+def walk(condition: Condition) -> Iterator[Condition]:
+    """Give a condition and all below it, parents first."""
+    yield condition
+    match condition:
+        case AllOf() | AnyOf():
+            for part in condition.conditions:
+                yield from walk(part)
+        case Not():
+            yield from walk(condition.condition)
+
+
+def change(condition: Condition, leaf: Callable[[Condition], Condition]) -> Condition:
+    """Return the tree with every condition that is no group put through ``leaf``."""
+    match condition:
+        case AllOf() | AnyOf():
+            return replace(condition, conditions=tuple(change(part, leaf) for part in condition.conditions))
+        case Not():
+            return replace(condition, condition=change(condition.condition, leaf))
+        case _:
+            return leaf(condition)

@@ -19,7 +19,17 @@ def _iso(value: object) -> object:
     return date.fromisoformat(value)
 
 
+def _clock(value: object) -> object:
+    """Read a time of day; pydantic alone would take digits for seconds."""
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?", value):
+        raise ValueError(f"a time of day is written 09:30, not {value}")
+    return time.fromisoformat(value)
+
+
 Day = Annotated[date, BeforeValidator(_iso)]
+ClockTime = Annotated[time, BeforeValidator(_clock)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +54,9 @@ class Last:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaysAgo:
-    """Between ``farthest`` and ``nearest`` days ago, both whole calendar days included."""
+    """Between ``farthest`` and ``nearest`` days ago, both whole calendar days included; None: ever before."""
 
-    farthest: int
+    farthest: int | None = None
     nearest: int
     kind: Literal["days ago"] = "days ago"
 
@@ -68,7 +78,30 @@ class Dates:
     kind: Literal["dates"] = "dates"
 
 
-Window: TypeAlias = Annotated[Ever | Last | DaysAgo | Calendar | Dates, Field(discriminator="kind")]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """From today to N units from now, for dates of a profile or an event: a renewal in the next 7 days."""
+
+    count: int
+    unit: Literal["days", "weeks", "months", "years"] = "days"
+    kind: Literal["next"] = "next"
+
+
+Window: TypeAlias = Annotated[Ever | Last | DaysAgo | Calendar | Dates | Next, Field(discriminator="kind")]
+EVER = Ever()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duration:
+    """Elapsed time: a day is 24 hours."""
+
+    count: int
+    unit: Literal["seconds", "minutes", "hours", "days", "weeks"] = "days"
+
+    @property
+    def elapsed(self) -> timedelta:
+        """The time as Python has it."""
+        return timedelta(**{self.unit: self.count})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +112,16 @@ class Span:
     end: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaySpan:
+    """Calendar dates from ``first`` to ``last``, both included; None leaves a side open."""
+
+    first: date | None = None
+    last: date | None = None
+
+
 def span(window: Window, as_of: datetime, zone: ZoneInfo) -> Span:
-    """Return the instants that a window covers.
+    """Return the instants at which the events of a window lie; ``as_of`` bounds them besides.
 
     Args:
         window: to resolve.
@@ -91,37 +132,50 @@ def span(window: Window, as_of: datetime, zone: ZoneInfo) -> Span:
     >>> span(Last(count=7), at, ZoneInfo("UTC")).start.date().isoformat()
     '2026-03-08'
     """
-    today = as_of.astimezone(zone).date()
+    if isinstance(window, Last) and window.unit in {"minutes", "hours"}:
+        return Span(start=as_of.astimezone(UTC) - timedelta(**{window.unit: window.count}))
+    days = day_span(window, as_of.astimezone(zone).date())
+    end = midnight(days.last + timedelta(days=1), zone) if days.last else None
+    return Span(
+        start=midnight(days.first, zone) if days.first else None,
+        end=end if end and end <= as_of else None,
+    )
+
+
+def day_span(window: Window, today: date) -> DaySpan:
+    """Return the calendar dates that a window covers.
+
+    Args:
+        window: of whole days.
+        today: the account's date of ``as_of``.
+
+    >>> day_span(Next(count=1, unit="weeks"), date(2026, 3, 15)).last.isoformat()
+    '2026-03-22'
+    """
     match window:
         case Ever():
-            return Span()
-        case Last(unit="minutes" | "hours"):
-            return Span(start=as_of.astimezone(UTC) - timedelta(**{window.unit: window.count}))
+            return DaySpan()
         case Last():
-            return Span(start=_midnight(today - relativedelta(**{window.unit: window.count}), zone))  # type: ignore[arg-type]
+            return DaySpan(first=today - relativedelta(**{window.unit: window.count}), last=today)  # type: ignore[arg-type]
+        case Next():
+            return DaySpan(first=today, last=today + relativedelta(**{window.unit: window.count}))  # type: ignore[arg-type]
         case DaysAgo():
-            return Span(
-                start=_midnight(today - timedelta(days=window.farthest), zone),
-                end=_midnight(today - timedelta(days=window.nearest - 1), zone),
-            )
+            farthest = None if window.farthest is None else today - timedelta(days=window.farthest)
+            return DaySpan(first=farthest, last=today - timedelta(days=window.nearest))
         case Calendar(period="today"):
-            return Span(start=_midnight(today, zone))
+            return DaySpan(first=today, last=today)
         case Calendar(period="this month"):
-            return Span(start=_midnight(today.replace(day=1), zone))
+            first = today.replace(day=1)
+            return DaySpan(first=first, last=first + relativedelta(months=1) - timedelta(days=1))
         case Calendar():
-            this_month = today.replace(day=1)
-            return Span(
-                start=_midnight(this_month - relativedelta(months=1), zone), end=_midnight(this_month, zone)
-            )
+            first = today.replace(day=1)
+            return DaySpan(first=first - relativedelta(months=1), last=first - timedelta(days=1))
         case Dates():
-            return Span(
-                start=_midnight(window.first, zone) if window.first else None,
-                end=_midnight(window.last + timedelta(days=1), zone) if window.last else None,
-            )
+            return DaySpan(first=window.first, last=window.last)
         case _:
             assert_never(window)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def midnight(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of a day: where a clock change skips midnight, the one at which it jumps."""
     return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)

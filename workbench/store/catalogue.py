@@ -26,13 +26,13 @@ STANDARD_ATTRIBUTES: Mapping[str, PropertyType] = {
 }  # fmt: skip
 
 STANDARD_DEVICE: Mapping[str, PropertyType] = {
-    "platform": "text", "os": "text", "os_version": "text", "browser": "text",
-    "app_version": "text", "push_token": "text", "last_seen": "instant",
+    "platform": "text", "os": "text", "os_version": "version", "browser": "text",
+    "app_version": "version", "push_token": "text", "last_seen": "instant",
 }  # fmt: skip
 
 SQL_TYPES: Mapping[PropertyType, str] = {
     "text": "VARCHAR", "number": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE",
-    "instant": "TIMESTAMPTZ", "list": "VARCHAR[]",
+    "instant": "TIMESTAMPTZ", "list": "VARCHAR[]", "version": "VARCHAR",
 }  # fmt: skip
 
 
@@ -55,6 +55,15 @@ class EventType:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListVersion:
+    """One import of a custom list."""
+
+    version: int
+    recorded_at: datetime
+    users: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
     """Everything that a condition may name, at one version of the lake.
 
@@ -63,6 +72,8 @@ class Catalogue:
         events: by exact name; declared and system events without rows included.
         properties: the event properties by exact name.
         attributes: the profile attributes by exact name; ``user_id`` is always one.
+        devices: the properties of devices by exact name; ``device_id`` is always one.
+        lists: the versions of each custom list, oldest first.
         first_ts: the earliest event; None without events.
         last_ts: the latest event; None without events.
     """
@@ -71,6 +82,8 @@ class Catalogue:
     events: Mapping[str, EventType] = field(default_factory=dict)
     properties: Mapping[str, Property] = field(default_factory=dict)
     attributes: Mapping[str, Property] = field(default_factory=dict)
+    devices: Mapping[str, Property] = field(default_factory=dict)
+    lists: Mapping[str, tuple[ListVersion, ...]] = field(default_factory=dict)
     first_ts: datetime | None = None
     last_ts: datetime | None = None
 
@@ -91,6 +104,7 @@ def build(
     contents: Iterable[Mapping[str, Mapping[str, Any]]],
     columns: Mapping[str, Mapping[str, Property]],
     declared: DeclaredCatalogue,
+    lists: Mapping[str, tuple[ListVersion, ...]] | None = None,
     span: tuple[datetime | None, datetime | None],
 ) -> Catalogue:
     """Add up what each event file holds, and what is declared or built in.
@@ -98,8 +112,9 @@ def build(
     Args:
         version: of the lake.
         contents: for each file ``{event: {"rows": n, "properties": [names]}}``.
-        columns: ``{"events": {name: Property}, "profiles": {name: Property}}``.
+        columns: ``{"events": {name: Property}, "profiles": …, "devices": …}``.
         declared: the ``[catalogue]`` section.
+        lists: the versions of each custom list.
         span: earliest and latest event.
     """
     row_counts: dict[str, int] = dict.fromkeys((*SYSTEM_EVENTS, *declared.events), 0)
@@ -117,6 +132,10 @@ def build(
     for name, kind in {**STANDARD_ATTRIBUTES, **declared.attributes}.items():
         attributes.setdefault(name, declare(name, kind, attributes.values()))
     attributes["user_id"] = Property(name="user_id", type="text", column="user_id")
+    devices = dict(columns.get("devices", {}))
+    for name, kind in STANDARD_DEVICE.items():
+        devices.setdefault(name, declare(name, kind, devices.values()))
+    devices["device_id"] = Property(name="device_id", type="text", column="device_id")
     return Catalogue(
         version=version,
         events={
@@ -125,6 +144,8 @@ def build(
         },
         properties=dict(sorted(properties.items())),
         attributes=dict(sorted(attributes.items())),
+        devices=dict(sorted(devices.items())),
+        lists=lists or {},
         first_ts=span[0],
         last_ts=span[1],
     )

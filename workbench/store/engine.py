@@ -82,6 +82,18 @@ def errors() -> Iterator[None]:
         raise
 
 
+def pattern_fault(pattern: str) -> str | None:
+    """Return why DuckDB cannot read a regular expression, or None."""
+    connection = connect()
+    try:
+        connection.sql("SELECT regexp_matches('', $pattern)", params={"pattern": pattern}).fetchall()
+    except InvalidError as error:
+        return _first_line(error).removeprefix("Invalid Input Error: ")
+    finally:
+        connection.close()
+    return None
+
+
 def quote(identifier: str) -> str:
     """Quote an identifier that came from the catalogue or from a file's header."""
     return '"' + identifier.replace('"', '""') + '"'

@@ -17,7 +17,7 @@ from workbench.errors import BusyError, StoreError
 from workbench.settings import DeclaredCatalogue, PropertyType, actor
 from workbench.store import catalogue as catalogues
 from workbench.store import engine, tables
-from workbench.store.catalogue import SQL_TYPES, Catalogue, Property
+from workbench.store.catalogue import SQL_TYPES, Catalogue, ListVersion, Property
 from workbench.store.database import Database
 
 BASE_COLUMNS: Mapping[str, Mapping[str, str]] = {
@@ -33,9 +33,13 @@ BASE_COLUMNS: Mapping[str, Mapping[str, str]] = {
         "user_code": "UINTEGER", "device_id": "VARCHAR", "valid_from": "TIMESTAMPTZ",
         "recorded_at": "TIMESTAMPTZ", "seq": "INTEGER",
     },
+    "lists": {"user_code": "UINTEGER", "list": "VARCHAR", "version": "INTEGER"},
 }  # fmt: skip
 
-VIEWS = {"users": "users", "events": "events", "profiles": "profile_versions", "devices": "device_versions"}
+VIEWS = {
+    "users": "users", "events": "events", "profiles": "profile_versions", "devices": "device_versions",
+    "lists": "lists",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,8 +236,18 @@ class LakeVersion:
             contents=[file.contents["events"] for file in events],
             columns=self.columns,
             declared=self.declared,
+            lists=self._lists(),
             span=(min(starts, default=None), max(ends, default=None)),
         )
+
+    def _lists(self) -> dict[str, tuple[ListVersion, ...]]:
+        found: dict[str, list[ListVersion]] = {}
+        for file in self.files:
+            if file.kind == "lists":
+                imported = datetime.fromisoformat(file.contents["recorded_at"])
+                version = ListVersion(version=file.contents["version"], recorded_at=imported, users=file.rows)
+                found.setdefault(file.contents["list"], []).append(version)
+        return {name: tuple(sorted(found[name], key=lambda item: item.version)) for name in sorted(found)}
 
     @property
     def reconstructed(self) -> bool:
@@ -245,7 +259,7 @@ class LakeVersion:
         return sum(file.rows for file in self.files if file.kind == kind)
 
     def connect(self, *, memory: str | None = None) -> engine.Connection:
-        """Open a connection with the views ``users, events, profile_versions, device_versions``.
+        """Open a connection with the views ``users, events, profile_versions, device_versions, lists``.
 
         Raises:
             StoreError: a file of this version is gone or has another size than it was written with.
@@ -262,20 +276,22 @@ class LakeVersion:
             engine.execute(connection, f"CREATE VIEW {view} AS {self._select(kind)}")
         return connection
 
+    def properties(self, kind: str) -> tuple[Property, ...]:
+        """Return the properties of ``kind`` that are columns beside those of ``BASE_COLUMNS``."""
+        catalogue = self.catalogue
+        known = {
+            "events": catalogue.properties, "profiles": catalogue.attributes, "devices": catalogue.devices,
+        }.get(kind, {})  # fmt: skip
+        return tuple(item for item in known.values() if item.column not in {"user_id", "device_id"})
+
     def paths(self, kind: str) -> list[str]:
         """Return the absolute paths of the files of ``kind``."""
         return [str(self.lake / file.path) for file in self.files if file.kind == kind]
 
     def _select(self, kind: str) -> str:
-        catalogue = self.catalogue
-        known = {"events": catalogue.properties, "profiles": catalogue.attributes}.get(
-            kind, self.columns.get(kind, {})
-        )
         present = {name for file in self.files if file.kind == kind for name in file.contents["columns"]}
         parts = [f"{name}::{sql} AS {name}" for name, sql in BASE_COLUMNS[kind].items()]
-        for item in known.values():
-            if item.column == "user_id":
-                continue
+        for item in self.properties(kind):
             value = engine.quote(item.column) if item.column in present else "NULL"
             parts.append(f"{value}::{SQL_TYPES[item.type]} AS {engine.quote(item.column)}")
         paths = self.paths(kind)
@@ -293,11 +309,20 @@ def profiles_at(instant: str = "$as_of") -> str:
     A version without ``valid_from`` holds since it was recorded; history without any time, since ever.
     Only the key of the newest version is looked for; the attributes are read of that one alone.
     """
+    return _newest("profile_versions", "user_code", instant)
+
+
+def devices_at(instant: str = "$as_of") -> str:
+    """Return the SQL of the devices as they were known at an instant: one row a user and device."""
+    return _newest("device_versions", "user_code, device_id", instant)
+
+
+def _newest(view: str, identity: str, instant: str) -> str:
     visible = f"coalesce(recorded_at, valid_from, {instant}) <= {instant} AND coalesce(valid_from, {instant}) <= {instant}"
     key = "(coalesce(valid_from, recorded_at, '-infinity'::TIMESTAMPTZ), seq, coalesce(recorded_at, '-infinity'::TIMESTAMPTZ))"
-    return f"""SELECT * EXCLUDE (newest) FROM profile_versions JOIN (
-    SELECT user_code, max({key}) AS newest FROM profile_versions WHERE {visible} GROUP BY user_code
-  ) USING (user_code) WHERE {key} = newest"""
+    return f"""SELECT * EXCLUDE (newest) FROM {view} JOIN (
+    SELECT {identity}, max({key}) AS newest FROM {view} WHERE {visible} GROUP BY {identity}
+  ) USING ({identity}) WHERE {key} = newest"""
 
 
 def sync(path: Path) -> None:

@@ -24,12 +24,12 @@ c2_did_view AS (
     AND ts >= $c2_did_from
 ),
 -- did "Buy" and "View" today
-c3_did_buy AS (
+c3_did_all AS (
   SELECT user_code FROM c1_did_buy
   INTERSECT
   SELECT user_code FROM c2_did_view
 )
-SELECT user_code FROM c3_did_buy
+SELECT user_code FROM c3_did_all
 INTERSECT
 SELECT user_code FROM everyone
 -- $as_of = datetime.datetime(2026, 7, 1, 12, 0, tzinfo=datetime.timezone.utc)

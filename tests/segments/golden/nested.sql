@@ -16,7 +16,7 @@ c1_user_country AS (
 c2_segment_americans AS (
   SELECT user_code FROM c1_user_country
 ),
--- not (is in segment "americans")
+-- is not in segment "americans"
 c3_not AS (
   SELECT user_code FROM everyone
   EXCEPT
@@ -40,7 +40,7 @@ c6_user_user_id AS (
   SELECT user_code FROM profiles JOIN users USING (user_code)
   WHERE (starts_with("user_id", $c6_user_v1) OR starts_with("user_id", $c6_user_v2))
 ),
--- not (is in segment "americans") or (did not do "Buy") or user_id starts with "0", "1"
+-- is not in segment "americans" or (did not do "Buy") or user_id starts with "0", "1"
 c7_any AS (
   SELECT user_code FROM c3_not
   UNION

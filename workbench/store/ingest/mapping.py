@@ -20,6 +20,7 @@ LONGEST_NAME = 200
 WRONG: Mapping[PropertyType, str] = {
     "text": "not a text", "number": "not an exact number", "boolean": "not a boolean",
     "date": "not a date", "instant": "not an instant", "list": "not a list",
+    "version": "not a version",
 }  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def ingest(
             )
         lake.sweep()
         rejects = Rejects(lake.directory.parent / "rejects" / f"{now:%Y%m%dT%H%M%S}-{source.kind}.csv")
-        with _folder(lake.temporary) as folder:
+        with work_folder(lake.temporary) as folder:
             connection = base.connect(memory=settings.store.ingest_memory)
             try:
                 job = _Ingest(
@@ -130,7 +130,7 @@ class _Ingest:
 
     def run(self, source_name: str, mapping_digest: str) -> Summary:
         staged = self.stage()
-        _refuse_too_many(self.rejects, staged.rows, self.bad_row_share)
+        refuse_too_many(self.rejects, staged.rows, self.bad_row_share)
         mapping = resolve(
             self.source,
             staged,
@@ -143,7 +143,7 @@ class _Ingest:
         typed = self.folder / "typed"
         _write_typed(self.connection, mapping, typed)
         _collect_rejects(self.connection, mapping, typed, self.files, self.rejects)
-        _refuse_too_many(self.rejects, staged.rows, self.bad_row_share)
+        refuse_too_many(self.rejects, staged.rows, self.bad_row_share)
         self.report("sorting", 1, 3)
         users, new_users = _assign_codes(self.connection, self.lake)
         writer = events.write if self.source.kind == "events" else profiles.write
@@ -336,7 +336,12 @@ def _collect_rejects(
             rejects.add(files[row[FILE]].path.name, reject)
 
 
-def _refuse_too_many(rejects: Rejects, rows: int, share: float) -> None:
+def refuse_too_many(rejects: Rejects, rows: int, share: float) -> None:
+    """Stop where more rows are bad than the settings allow.
+
+    Raises:
+        IngestError: with the most frequent reasons.
+    """
     if rejects.count > share * rows:
         rejects.close()
         raise IngestError(
@@ -372,7 +377,7 @@ def _assign_codes(connection: engine.Connection, lake: Lake) -> tuple[tuple[Lake
 
 
 @contextmanager
-def _folder(parent: Path) -> Iterator[Path]:
+def work_folder(parent: Path) -> Iterator[Path]:
     """A folder for one ingest; those that a crash left are deleted. Call it while holding the lock."""
     for left in parent.glob(f"{FOLDER}*"):
         shutil.rmtree(left, ignore_errors=True)

@@ -140,7 +140,7 @@ def value(column: str, native: str, kind: PropertyType, rule: TimeRule) -> str:
     """Return SQL that reads ``column`` as ``kind``, NULL where it does not fit."""
     if native == "VARCHAR":
         match kind:
-            case "text":
+            case "text" | "version":
                 return column
             case "number":
                 return (
@@ -179,7 +179,7 @@ def keeps(native: str, kind: PropertyType) -> bool:
     found = of_native(native)
     if native == "VARCHAR" or found == kind:
         return True
-    if kind == "text":
+    if kind in {"text", "version"}:
         return "INT" in native or found in {"boolean", "date"}
     return kind == "instant" and found == "date"
 
