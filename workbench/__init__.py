@@ -3,7 +3,8 @@
 The path, in the order in which a user walks it:
 
 1. ``store.ingest`` reads files into the lake: immutable Parquet, one dense code a user.
-2. ``segments`` holds the condition tree; ``segments.sql`` compiles it, ``segments.qualify`` asks it.
+2. ``segments`` holds the condition tree: ``segments.build`` writes it in Python, ``segments.sql`` and
+   ``segments.frames`` compile it, ``segments.qualify`` asks it.
 3. ``campaigns.verdicts`` gives every qualified user one arm and one verdict, the cap last.
 4. ``runs.plan`` walks 2 and 3 without a side effect; ``runs.execute`` freezes and sends.
 5. ``export`` holds the payload, the frozen requests, the client and the ledger.
@@ -21,7 +22,8 @@ __version__ = "0.1.0"
 
 
 def load_ipython_extension(shell: "InteractiveShell") -> None:
-    """Register the rich displays of plans, segments and receipts (``%load_ext workbench``)."""
-    from workbench import display  # noqa: PLC0415 - plotly is only needed once asked for
+    """Register rich displays and the completion of names (``%load_ext workbench``)."""
+    from workbench import completion, display  # noqa: PLC0415 - plotly is only needed once asked for
 
     display.register(shell)
+    completion.register(shell, lambda: display.opened(shell))

@@ -13,14 +13,20 @@ from IPython.display import publish_display_data
 from workbench import charts
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET
+from workbench.errors import WorkbenchError
 from workbench.export.ledger import RequestState
+from workbench.reach import Reach
 from workbench.runs import Plan, Receipt
+from workbench.segments import qualify
+from workbench.segments.build import Expression
 from workbench.segments.library import SavedSegment
 from workbench.segments.model import Segment
 from workbench.segments.qualify import Counts
 from workbench.segments.sentence import sentence
 from workbench.store.catalogue import Catalogue
+from workbench.store.lake import utc_now
 from workbench.widgets.markup import block, heading, notice, number, paragraph, share, table
+from workbench.workspace import Workspace
 
 INSTANT = "%Y-%m-%d %H:%M %Z"
 MOST_NAMES = 40
@@ -35,6 +41,14 @@ def register(shell: InteractiveShell) -> None:
         formatter.formatters["text/plain"].for_type(kind, _printer(text))
         formatter.formatters["text/html"].for_type(kind, markup)
         formatter.ipython_display_formatter.for_type(kind, show)
+    for kind in (Segment, Expression):
+        formatter.ipython_display_formatter.for_type(kind, lambda item: _show_counted(item, opened(shell)))
+
+
+def opened(shell: InteractiveShell) -> Workspace | None:
+    """Return the workspace that a notebook has opened last, if any."""
+    found = [value for value in shell.user_ns.values() if isinstance(value, Workspace)]
+    return found[-1] if found else None
 
 
 def show(item: Any) -> None:
@@ -50,6 +64,32 @@ def show(item: Any) -> None:
                 publish_display_data(charts.bundle(chart(item), f"Chart: {text(item)}"))
             return
     raise TypeError(f"{type(item).__name__} has no display of its own")
+
+
+def _show_counted(item: Segment | Expression, workspace: Workspace | None) -> None:
+    """Display a segment with its counts, as of the newest event; without a workspace its sentence only."""
+    show(item)
+    if workspace is None:
+        return
+    segment = item if isinstance(item, Segment) else item.named("draft")
+    try:
+        lake = workspace.lake.at()
+        as_of = min(lake.catalogue.last_ts or utc_now(), utc_now())
+        query = qualify.compiled(segment, as_of, workspace.scope(lake))
+        connection = lake.connect()
+        found = qualify.counts(query, connection)
+        connection.close()
+    except WorkbenchError as error:
+        publish_display_data({"text/html": block(notice(str(error), error=True)), "text/plain": str(error)})
+        return
+    label = f"As of {as_of:{INSTANT}}{', history as reconstructed' if lake.reconstructed else ''}."
+    publish_display_data(
+        {
+            "text/html": block(paragraph(label, quiet=True)) + _counts_html(found),
+            "text/plain": _counts_text(found),
+        }
+    )
+    publish_display_data(charts.bundle(charts.conditions(found), f"Chart: {_counts_text(found)}"))
 
 
 def _plan_text(plan: Plan) -> str:
@@ -119,6 +159,14 @@ def _segment_html(segment: Segment) -> str:
     )
 
 
+def _expression_text(expression: Expression) -> str:
+    return f"users who {sentence(expression.condition)}"
+
+
+def _expression_html(expression: Expression) -> str:
+    return block(paragraph(f"Users who {sentence(expression.condition)}."))
+
+
 def _saved_segment_text(saved: SavedSegment) -> str:
     return f"{_segment_text(saved.segment)} (version {saved.version})"
 
@@ -161,6 +209,21 @@ def _counts_html(counts: Counts) -> str:
             caption="Users by condition",
         ),
     )
+
+
+def _reach_text(found: Reach) -> str:
+    return f"{_counts_text(found.counts)}, {found.reachable:,} reachable"
+
+
+def _reach_html(found: Reach) -> str:
+    reachable = share(found.reachable, found.counts.qualified)
+    said = f"{found.reachable:,} of those in the segment can be reached ({reachable}); {found.seconds:.2f} s in all."
+    history = paragraph("History as reconstructed.", quiet=True) if found.reconstructed else ""
+    return _counts_html(found.counts) + block(paragraph(said), history)
+
+
+def _reach_chart(found: Reach) -> Any:
+    return charts.conditions(found.counts)
 
 
 def _catalogue_text(catalogue: Catalogue) -> str:
@@ -232,7 +295,9 @@ SHOWN: dict[type, tuple[Callable[[Any], str], Callable[[Any], str], Callable[[An
     Plan: (_plan_text, _plan_html, _waterfall),
     Receipt: (_receipt_text, _receipt_html, _waterfall),
     Counts: (_counts_text, _counts_html, charts.conditions),
+    Reach: (_reach_text, _reach_html, _reach_chart),
     Segment: (_segment_text, _segment_html, None),
+    Expression: (_expression_text, _expression_html, None),
     SavedSegment: (_saved_segment_text, _saved_segment_html, None),
     SavedCampaign: (_campaign_text, _campaign_html, None),
     Catalogue: (_catalogue_text, _catalogue_html, None),

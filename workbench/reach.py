@@ -9,6 +9,7 @@ import polars as pl
 from workbench.campaigns.candidates import candidates
 from workbench.errors import InputError
 from workbench.segments import qualify
+from workbench.segments.model import Segment
 from workbench.segments.sentence import sentence
 from workbench.store.lake import utc_now
 from workbench.workspace import Workspace
@@ -35,8 +36,10 @@ class Reach:
     seconds: float
 
 
-def reach(workspace: Workspace, segment: str, *, as_of: datetime, version: int | None = None) -> Reach:
-    """Count a saved segment.
+def reach(
+    workspace: Workspace, segment: str | Segment, *, as_of: datetime, version: int | None = None
+) -> Reach:
+    """Count a segment, or a saved one by its name.
 
     Raises:
         NotFoundError: no such segment.
@@ -46,7 +49,7 @@ def reach(workspace: Workspace, segment: str, *, as_of: datetime, version: int |
     if as_of > utc_now():
         raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M %Z} lies in the future: nothing is recorded by then")
     began = time.perf_counter()
-    asked = workspace.segments.get(segment, version).segment
+    asked = segment if isinstance(segment, Segment) else workspace.segments.get(segment, version).segment
     lake = workspace.lake.at()
     workspace.check_attributes(lake)
     connection = lake.connect()

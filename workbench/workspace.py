@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from workbench.campaigns.library import CampaignLibrary
 from workbench.errors import Problem, ProblemsError, StoreError, nearest
 from workbench.export.ledger import Ledger
+from workbench.segments.build.names import Names
 from workbench.segments.library import SegmentLibrary
 from workbench.segments.scope import Scope
 from workbench.settings import Settings
@@ -36,6 +37,10 @@ class Workspace:
             catalogue=version.catalogue, zone=self.zone, salt=self.settings.account.salt,
             resolver=self.segments,
         )  # fmt: skip
+
+    def names(self, version: LakeVersion | None = None) -> Names:
+        """Return what a condition may name, with completion."""
+        return Names((version or self.lake.at()).catalogue, self.segments.names())
 
     def check_attributes(self, version: LakeVersion) -> None:
         """Refuse settings that name attributes which the profiles do not have, or of another type.

@@ -188,6 +188,19 @@ class ConstantProperty:
         return self.alias or self.parts[0].property
 
 
+def selections(
+    condition: Did | Milestone | Interest | Regularly | Sequence | ConstantProperty,
+) -> tuple[Selection, ...]:
+    """Return every selection of events that a condition makes."""
+    match condition:
+        case Sequence():
+            return condition.first, condition.then
+        case ConstantProperty():
+            return tuple(selection(part) for part in condition.parts)
+        case _:
+            return (selection(condition),)
+
+
 def selection(condition: Did | Milestone | Interest | Regularly | ConstantPart) -> Selection:
     """Return which events a condition is about."""
     return Selection(events=condition.events, where=condition.where, clock=condition.clock)

@@ -4,6 +4,7 @@ Whoever was born on 29 February has their anniversary on the 28th in the other y
 """
 
 import calendar
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 LEAP_DAY, DAY_BEFORE = 229, 228
@@ -24,14 +25,23 @@ def reached(today: date) -> int:
     return LEAP_DAY if found == DAY_BEFORE and not calendar.isleap(today.year) else found
 
 
-def anniversaries(today: date, days: int) -> tuple[int, ...]:
-    """Return the days of the year whose anniversary lies from ``today`` to ``days`` later.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Days:
+    """Days of the year from ``first`` to ``last``, both included; they may cross the new year."""
+
+    first: int
+    last: int
+
+    @property
+    def cross(self) -> bool:
+        """Whether they go from one year into the next."""
+        return self.last < self.first
+
+
+def anniversaries(today: date, days: int) -> Days:
+    """Return the days of the year whose anniversary lies from ``today`` to ``days`` (at most 364) later.
 
     >>> anniversaries(date(2026, 2, 27), 1)
-    (227, 228, 229)
+    Days(first=227, last=229)
     """
-    found: set[int] = set()
-    for n in range(days + 1):
-        day = today + timedelta(days=n)
-        found |= {day_of_year(day), reached(day)}
-    return tuple(sorted(found))
+    return Days(first=day_of_year(today), last=reached(today + timedelta(days=days)))

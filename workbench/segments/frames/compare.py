@@ -90,8 +90,9 @@ def date_of(reader: Reader, left: pl.Expr, kind: PropertyType) -> pl.Expr:
 
 def anniversary(reader: Reader, left: pl.Expr, days: int) -> pl.Expr:
     """Return whether the anniversary of a date comes from today to ``days`` later."""
-    numbers = list(birthdays.anniversaries(reader.today, days))
-    return (left < pl.lit(reader.today)) & day_of_year(left).is_in(numbers)
+    found, day = birthdays.anniversaries(reader.today, days), day_of_year(left)
+    after, before = day >= found.first, day <= found.last
+    return (left < pl.lit(reader.today)) & (after | before if found.cross else after & before)
 
 
 def day_of_year(left: pl.Expr) -> pl.Expr:

@@ -15,6 +15,7 @@ from workbench.segments.behaviours import (
     Selection,
     Sequence,
     selection,
+    selections,
 )
 from workbench.segments.measures import DECIMALS, holds_at_zero
 from workbench.segments.model import Behaviour
@@ -30,6 +31,8 @@ from workbench.store.engine import quote
 
 def behaviour(writer: Writer, condition: Behaviour, depth: int) -> str:
     """Append the steps of a condition over events and return the name of the one that answers it."""
+    if any(events.clock and events.clock.zone == "user" for events in selections(condition)):
+        writer.user_zones()
     match condition:
         case Did():
             sql, slug = _did(writer, condition), f"did_{condition.events[0]}"

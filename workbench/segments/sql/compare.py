@@ -92,11 +92,11 @@ def date_of(writer: Writer, left: str, kind: PropertyType) -> str:
 def anniversary(writer: Writer, left: str, days: int, prefix: str) -> str:
     """Return the SQL of a date whose anniversary comes from today to ``days`` later."""
     today = writer.bind(f"{prefix}_today", writer.today)
-    numbers = [
-        writer.bind(f"{prefix}_day{n}", day)
-        for n, day in enumerate(birthdays.anniversaries(writer.today, days), 1)
-    ]
-    return f"({left} < {today} AND {day_of_year(left)} IN ({', '.join(numbers)}))"
+    found = birthdays.anniversaries(writer.today, days)
+    first, last = writer.bind(f"{prefix}_first", found.first), writer.bind(f"{prefix}_last", found.last)
+    day = day_of_year(left)
+    fits = f"({day} >= {first} OR {day} <= {last})" if found.cross else f"{day} BETWEEN {first} AND {last}"
+    return f"({left} < {today} AND {fits})"
 
 
 def day_of_year(left: str) -> str:
