@@ -49,7 +49,8 @@ def clock_problems(clock: Clock | None, path: str) -> Iterator[Problem]:
 
 def duration_problems(duration: Duration, path: str) -> Iterator[Problem]:
     """Give the problem of an elapsed time."""
-    if duration.count < 1 or duration.count * timedelta(**{duration.unit: 1}) > LONGEST_DURATION:
+    most = LONGEST_DURATION // timedelta(**{duration.unit: 1})
+    if not 1 <= duration.count <= most:
         message = f"{duration.count} {duration.unit}: give 1 second to {LONGEST_DURATION.days:,} days"
         yield Problem(path=path, message=message)
 
