@@ -50,8 +50,10 @@ class _Walker:
     scope: Scope
     today: date | None
 
-    def condition(self, condition: Condition, path: str, inside: tuple[str, ...]) -> Iterator[Problem]:
-        if path.count(" > ") > 2 * DEEPEST:
+    def condition(
+        self, condition: Condition, path: str, inside: tuple[str, ...], depth: int = 0
+    ) -> Iterator[Problem]:
+        if depth > DEEPEST:
             yield Problem(path=path, message=f"conditions are nested more than {DEEPEST} deep")
             return
         here = join(path, condition.kind)
@@ -61,19 +63,19 @@ class _Walker:
                     message = "an empty group matches nobody or everybody; add a condition"
                     yield Problem(path=here, message=message)
                 for number, part in enumerate(condition.conditions, 1):
-                    yield from self.condition(part, nth(here, number, "condition"), inside)
+                    yield from self.condition(part, nth(here, number, "condition"), inside, depth + 1)
             case Not():
-                yield from self.condition(condition.condition, here, inside)
+                yield from self.condition(condition.condition, here, inside, depth + 1)
             case Did() | Milestone() | Interest() | Regularly() | Sequence() | ConstantProperty():
                 yield from behaviour_problems(condition, here, self.scope.catalogue, self.today)
             case InSegment():
-                yield from self.segment(condition, here, inside)
+                yield from self.segment(condition, here, inside, depth + 1)
             case UserProperty() | Age() | Near() | Bucket() | Device() | InList():
                 yield from trait_problems(condition, here, self.scope.catalogue)
             case _:
                 assert_never(condition)
 
-    def segment(self, item: InSegment, path: str, inside: tuple[str, ...]) -> Iterator[Problem]:
+    def segment(self, item: InSegment, path: str, inside: tuple[str, ...], depth: int) -> Iterator[Problem]:
         if item.segment in inside:
             chain = " > ".join((*inside, item.segment))
             yield Problem(path=path, message=f"a segment cannot contain itself: {chain}")
@@ -91,4 +93,4 @@ class _Walker:
             yield Problem(path=path, message=f'segment "{item.segment}" was archived')
         else:
             place = f'{path} "{item.segment}"'
-            yield from self.condition(other.condition, place, (*inside, item.segment))
+            yield from self.condition(other.condition, place, (*inside, item.segment), depth)
