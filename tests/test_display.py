@@ -12,6 +12,7 @@ import workbench
 from workbench import charts, display, runs
 from workbench.export.sandbox import Receiver
 from workbench.segments import qualify
+from workbench.segments.build import did, prop, user
 from workbench.segments.model import Segment
 from workbench.segments.predicates import Operator, Predicate
 from workbench.segments.traits import UserProperty
@@ -80,6 +81,28 @@ def test_no_display_holds_a_person(shell: InteractiveShell, shop: Account) -> No
     assert "00042" not in everything
     assert "test-salt" not in everything
     assert "buyers" in everything
+
+
+def test_a_condition_shows_its_counts_once_a_workspace_is_open(
+    shell: InteractiveShell, shop: Account
+) -> None:
+    """The sentence alone; with a workspace the counts as of the newest event, and the chart."""
+    expression = did("Purchase").where(prop("price") > 5)
+    (page,) = shown(shell, expression)
+    assert page.data["text/plain"] == 'users who did "Purchase" (price > 5)'
+    shell.user_ns["account"] = shop.workspace
+    _, counts, chart = shown(shell, expression & (user("country") == "US"))
+    assert "As of 2026-06-30 12:00 UTC" in counts.data["text/html"]
+    assert texts(counts.data["text/html"])[-1] == ["In the segment", "1,000", "100.0%"]
+    assert charts.MIME in chart.data
+
+
+def test_a_condition_that_cannot_be_asked_shows_why(shell: InteractiveShell, shop: Account) -> None:
+    """Every problem in the page, not a traceback."""
+    shell.user_ns["account"] = shop.workspace
+    _, told = shown(shell, did("Purchse").named("typo"))
+    assert "Did you mean &quot;Purchase&quot;?" in told.data["text/html"]
+    assert 'unknown event "Purchse"' in told.data["text/plain"]
 
 
 def test_markup_in_a_segment_is_shown_as_text(shell: InteractiveShell) -> None:

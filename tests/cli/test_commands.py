@@ -107,6 +107,35 @@ def test_what_show_prints_can_be_saved(run: Run, shop: Account) -> None:
     assert json.loads(saved.out)["version"] == 1
 
 
+def test_show_prints_the_code_of_a_segment(run: Run, shop: Account) -> None:
+    """``--python`` gives what builds it."""
+    text = run("segment", "show", "buyers", "--python", "-c", shop.config).out
+    assert 'did("Purchase").in_last(days=7)' in text
+    assert text.endswith(').named("buyers")\n')
+
+
+def test_a_list_is_imported_and_asked(run: Run, shop: Account) -> None:
+    """The summary adds up for people and for programs; a bad file is wrong input and changes nothing."""
+    config = ("-c", shop.config)
+    (shop.home / "vips.csv").write_text("user_id\n00001\n00002\n00001\nnobody\n")
+    told = run("lists", "import", "vips", shop.home / "vips.csv", *config)
+    assert told.code == 0
+    assert "2 users" in told.out
+    assert "4 rows = 2 matched + 1 duplicate + 1 unmatched + 0 malformed" in told.out
+    again = json.loads(run("lists", "import", "vips", shop.home / "vips.csv", "--json", *config).out)
+    assert (again["version"], again["is_new"], again["users"], again["read"]) == (1, False, 2, 4)
+    (shop.home / "s.yaml").write_text("name: vips\ncondition: {kind: list, list: vips}\n")
+    assert run("segment", "save", shop.home / "s.yaml", *config).code == 0
+    # The list was imported now: as of now it has its users.
+    assert json.loads(run("reach", "vips", "--json", *config).out)["qualified"] == 2
+    (shop.home / "vips.csv").write_text("who\n00003\n")
+    refused = run("lists", "import", "vips", shop.home / "vips.csv", *config)
+    assert refused.code == 3
+    assert "--identity user_id or email or phone or customer_id" in refused.err
+    listed = json.loads(run("lists", "list", "--json", *config).out)
+    assert [(item["list"], item["version"], item["users"]) for item in listed] == [("vips", 1, 2)]
+
+
 def test_reach_counts(run: Run, shop: Account) -> None:
     """1,000 qualified and reachable, as text, as JSON and as SQL."""
     config = ("--as-of", AS_OF, "-c", shop.config)

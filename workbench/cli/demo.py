@@ -29,7 +29,7 @@ CAMPAIGN = "cart-abandoners"
 FILES = {
     "profiles.csv": Source(kind="profiles", types={"tags": "list"}),
     "devices.ndjson": Source(kind="devices"),
-    "events.parquet": Source(kind="events"),
+    "events.parquet": Source(kind="events", types={"app_version": "version"}),
 }
 
 
