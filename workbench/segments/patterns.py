@@ -4,6 +4,7 @@ r"""Regular expressions: those of RE2, found anywhere in the text, and the same 
 """
 
 import re
+from functools import lru_cache
 
 import polars as pl
 
@@ -15,6 +16,7 @@ SIGN = re.compile(r"\\[pP]\{[^}]*\}|\\x\{[^}]*\}|\\.|\[:\^?[a-z]+:\]|\[\^?\]?|&&
 REFUSED = {r"\B", r"\C", r"\Q", r"\E", r"\<", r"\>", r"\u", r"\U", r"\h", r"\H"}
 
 
+@lru_cache(maxsize=1000)
 def problem(pattern: str) -> str | None:
     """Return why a pattern cannot be used, or None."""
     if len(pattern) > LONGEST:
