@@ -46,12 +46,19 @@ instants = st.one_of(
     st.builds(lambda edge, step: edge + step, st.sampled_from(EDGES), st.sampled_from(STEPS)),
     st.integers(0, 60 * 24).map(lambda hours: datetime(2026, 2, 1, tzinfo=UTC) + timedelta(hours=hours)),
 )
+# A question is asked at an odd moment, or when everything has been recorded.
+questions = st.one_of(instants, st.just(datetime(2026, 5, 6, 12, tzinfo=UTC)), st.just(EDGES[8]))
 users = st.integers(0, 5).map(lambda n: f"{n:05d}")
 
 
 def maybe(values: tuple[Any, ...]) -> st.SearchStrategy[Any]:
     """One of the values, or none at all."""
     return st.one_of(st.none(), st.sampled_from(values))
+
+
+def seldom(some: st.SearchStrategy[Any], usual: Any) -> st.SearchStrategy[Any]:
+    """One time in four one of ``some``, else what is usual."""
+    return st.integers(0, 3).flatmap(lambda n: some if n == 3 else st.just(usual))
 
 
 lists = st.one_of(st.none(), st.lists(st.sampled_from(ITEMS), max_size=3))
@@ -77,7 +84,7 @@ def unique(rows: list[dict[str, Any]], key: tuple[str, ...]) -> list[dict[str, A
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Up to 6 users (some without profile), up to 45 events; every name and property occurs at least once."""
+    """Up to 6 users (some without profile), up to 75 events; every name and property occurs at least once."""
     known = sorted(draw(st.sets(users, min_size=4)))
     profiles = [draw(profile(user)) for user in known]
     profiles += [draw(profile(user)) for user in draw(st.lists(st.sampled_from(known), max_size=3))]
@@ -95,11 +102,11 @@ def worlds(draw: st.DrawFn) -> World:
         {"user_id": "all", "device_id": "d1", "recorded_at": EDGES[0], "os": "a", "app_version": "1.10", "last_seen": EDGES[0]},
     ]  # fmt: skip
     row = st.fixed_dictionaries({
-        "user_id": users, "event": st.sampled_from(EVENTS), "ts": instants, "late": st.sampled_from((0, 0, 0, 1, 30)),
-        "n": maybe(NUMBERS), "t": maybe(TEXTS[1:]), "b": st.sampled_from((None, True, False)),
+        "user_id": users, "event": st.sampled_from(EVENTS), "ts": instants, "late": st.sampled_from((0, 0, 0, 0, 0, 1, 30)),
+        "n": maybe(NUMBERS[:6]), "t": maybe(TEXTS[1:5]), "b": st.sampled_from((None, True, False)),
         "d": maybe(DAYS), "i": st.one_of(st.none(), instants), "l": lists, "v": maybe(VERSIONS),
     })  # fmt: skip
-    events = draw(st.lists(row, min_size=12, max_size=40))
+    events = draw(st.lists(row, min_size=30, max_size=70))
     events += draw(st.lists(st.sampled_from(events), max_size=5))
     events += [
         {
@@ -219,15 +226,12 @@ def windows(*, rolling: bool = True) -> st.SearchStrategy[dict[str, Any]]:
     )
     if not rolling:
         return whole
-    return st.one_of(
-        whole, st.just({"kind": "ever"}), st.sampled_from(("minutes", "hours")).flatmap(count_of)
-    )
+    some = st.one_of(whole, st.sampled_from(("minutes", "hours")).flatmap(count_of))
+    return st.one_of(some, st.just({"kind": "ever"}))
 
 
 hours = st.sampled_from(("00:00", "04:00", "07:30", "09:00", "22:00", "23:59:59"))
-clocks = st.one_of(
-    st.none(),
-    st.none(),
+some_clocks = st.one_of(
     st.fixed_dictionaries(
         {"start": hours, "end": hours, "zone": st.sampled_from(("account", "user"))},
         optional={"weekdays": st.lists(st.sampled_from(WEEKDAYS), min_size=1, max_size=3, unique=True)},
@@ -237,9 +241,13 @@ clocks = st.one_of(
         "zone": st.sampled_from(("account", "user")),
     }),
 )  # fmt: skip
-filters = st.lists(
+clocks = seldom(some_clocks, None)
+
+# Most conditions have no filter, no clock and all the past: else most answers would be nobody.
+some_filters = st.lists(
     predicates(number="n", text="t", flag="b", date="d", instant="i", list="l", version="v"), max_size=2
 )
+filters = seldom(some_filters, [])
 properties = st.sampled_from((("n", NUMBERS), ("t", TEXTS), ("b", (True, False)), ("v", ("1", "1.0.0"))))
 names = st.lists(st.sampled_from((*EVENTS, "Any Event")), min_size=1, max_size=2, unique=True)
 
@@ -346,7 +354,12 @@ def constants(draw: st.DrawFn) -> dict[str, Any]:
     return {"kind": "constant property", "parts": parts, "alias": draw(st.uuids()).hex}
 
 
-behaviours = st.one_of(dids(), dids(), milestones(), interests(), regulars(), sequences(), constants())
+def evenly(*kinds: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Each kind as often as the others; ``one_of`` would flatten them and favour those with many forms."""
+    return st.sampled_from(range(len(kinds))).flatmap(lambda number: kinds[number])
+
+
+behaviours = evenly(dids(), dids(), milestones(), interests(), regulars(), sequences(), constants())
 
 
 @st.composite
@@ -358,7 +371,7 @@ def ages(draw: st.DrawFn) -> dict[str, Any]:
     return {"kind": "age", "operator": operator, "values": values}
 
 
-traits = st.one_of(
+traits = evenly(
     predicates(
         number="points", text="city", flag="vip", date="birth_date", instant="signed", list="tags", version="client"
     ).map(lambda p: {"kind": "user", "predicate": p}),
@@ -379,16 +392,16 @@ traits = st.one_of(
 
 def trees(depth: int = 3, *, names: tuple[str, ...] = ()) -> st.SearchStrategy[dict[str, Any]]:
     """A tree of every kind of condition, nested up to ``depth``."""
-    leaves = [behaviours, traits]
+    leaves = evenly(behaviours, behaviours, behaviours, traits)
     if names:
-        leaves.append(st.sampled_from(names).map(lambda name: {"kind": "segment", "segment": name}))
+        inside = st.sampled_from(names).map(lambda name: {"kind": "segment", "segment": name})
+        leaves = evenly(leaves, leaves, leaves, leaves, inside)
     if depth == 0:
-        return st.one_of(*leaves)
+        return leaves
     inner = trees(depth - 1, names=names)
-    return st.one_of(
-        *leaves,
-        st.tuples(st.sampled_from(("all", "any")), st.lists(inner, min_size=1, max_size=3)).map(
-            lambda p: {"kind": p[0], "conditions": p[1]}
-        ),
+    groups = st.tuples(st.sampled_from(("all", "any")), st.lists(inner, min_size=1, max_size=3))
+    return evenly(
+        leaves,
+        groups.map(lambda p: {"kind": p[0], "conditions": p[1]}),
         inner.map(lambda part: {"kind": "not", "condition": part}),
     )
