@@ -1,10 +1,11 @@
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 from accounts import NOW, SETTINGS, Account, make_account, purchases
 
 from workbench import runs
-from workbench.campaigns import control
+from workbench.campaigns import candidates, control
 
 PERSON = {"email": None, "phone": None, "unsubscribed": False, "email_opt_in": True}
 
@@ -131,3 +132,32 @@ def test_blanks_of_every_kind_are_trimmed(tmp_path: Any) -> None:
     found = planned(tmp_path, people)
     assert sorted(found[f"{n:05d}"][0] for n in range(3)) == ["not sent", "not sent", "send"]
     assert found["00003"][1] == "not reachable"
+
+
+def test_profiles_of_one_address_are_found_across_the_parts_of_a_look_up(tmp_path: Any) -> None:
+    """The first 100 users share their address with the 100 after the first part; all others are alone."""
+    first, last = candidates.USERS, candidates.USERS + 100
+    people = [{"email": f"user{n % first}@example.com"} for n in range(last)]
+    found = planned(tmp_path, people, control={"share": 0.5})
+    held_out = {n for n in range(last) if control.key("test-salt/control/hello", f"{n:05d}") < "80000000"}
+    expected = {0: ["not sent", "send"], 1: ["not sent", "not sent"], 2: ["holdout", "not sent"]}
+    for n in range(100):
+        pair = sorted(found[f"{code:05d}"][0] for code in (n, n + first))
+        assert pair == expected[len(held_out & {n, n + first})]
+    alone = {n: found[f"{n:05d}"][0] for n in range(100, first)}
+    assert alone == {n: "holdout" if n in held_out else "send" for n in alone}
+
+
+def test_consent_is_read_later_than_the_audience(tmp_path: Any) -> None:
+    """Who unsubscribed after the question is left out, under the address of the question."""
+    account = make_account(tmp_path / "home", WITHOUT_IDS)
+    rows = [{"user_id": f"{n:05d}", **PERSON, "email": f"user{n}@example.com"} for n in range(2)]
+    account.ingest("profiles", rows, now=NOW - timedelta(days=2), recorded="now")
+    later = [{**rows[0], "unsubscribed": True, "email": None}, {**rows[1], "email": None}]
+    account.ingest("profiles", later, now=NOW - timedelta(hours=1), recorded="now")
+    account.ingest("events", purchases(2))
+    account.save_segment("buyers", {"kind": "did", "events": ["Purchase"]})
+    account.save_campaign("hello", "buyers")
+    frame = runs.plan(account.workspace, "hello", as_of=NOW - timedelta(hours=2), now=NOW).verdicts
+    assert frame["reason"].to_list() == ["unsubscribed", None]
+    assert frame["verdict"].to_list() == ["not sent", "send"]

@@ -1,11 +1,11 @@
 """What the verdicts need to know of each qualified user: hashes and flags, never an attribute."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import polars as pl
 
-from workbench.campaigns import control
+from workbench.campaigns import control, duplicates
 from workbench.settings import Consent
 from workbench.store import engine
 from workbench.store.catalogue import Catalogue
@@ -15,7 +15,7 @@ SCHEMA = {
     "user_code": pl.UInt32, "is_control": pl.Boolean, "cap_key": pl.String, "duplicate": pl.Boolean,
     "reachable": pl.Boolean, "unsubscribed": pl.Boolean, "consent_missing": pl.Boolean, "lint": pl.String,
 }  # fmt: skip
-
+USERS = 40_960
 
 BLANKS = " \t\n\r\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
 _KEY = f"left(md5($control_salt || ':' || u.user_id), {control.CONTROL_DIGITS})"
@@ -23,7 +23,9 @@ _KEY = f"left(md5($control_salt || ':' || u.user_id), {control.CONTROL_DIGITS})"
 
 def usable(column: str) -> str:
     """Return SQL for an identity as it may be sent: trimmed, NULL when empty or a spelt-out nothing."""
-    trimmed = f"trim({column}, {engine.literal(BLANKS)})"
+    blanks = engine.literal(BLANKS)
+    at_an_edge = f"contains({blanks}, left({column}, 1)) OR contains({blanks}, right({column}, 1))"
+    trimmed = f"CASE WHEN {at_an_edge} THEN trim({column}, {blanks}) ELSE {column} END"
     return f"CASE WHEN lower({trimmed}) NOT IN ('', 'nan', 'null', 'none') THEN {trimmed} END"
 
 
@@ -51,7 +53,7 @@ def candidates(
     cap_salt: str,
     lint: str,
 ) -> pl.DataFrame:
-    """Look up each qualified user once.
+    """Look up each qualified user once, ``USERS`` at a time.
 
     Args:
         connection: with the views of the lake version.
@@ -67,64 +69,74 @@ def candidates(
         lint: SQL over ``p`` that names the broken rule, or NULL.
 
     Returns:
-        One row a user, in the order of ``user_code``, with the columns of ``SCHEMA``.
-        ``duplicate``: shares an identity with others and is not the one kept. Of a group on one side
-        the first by cap order is kept; of a group on both sides nobody. A target user who shares an
-        identity with any held-out profile, qualified or not, is a duplicate too, so that no held-out
-        person is written to through a second profile.
+        One row a user, in the order of ``user_code``, with the columns of ``SCHEMA``; ``duplicate`` as
+        in ``campaigns.duplicates``.
     """
     values = identities_sql(identities, catalogue)
-    shared = [name for name, attribute in identities.items() if attribute != "user_id"]
-    names = {name: f"identity_{n}" for n, name in enumerate(values)}
-    columns = ", ".join(f"{sql} AS {names[name]}" for name, sql in values.items())
-    has_any = " OR ".join(f"{name} IS NOT NULL" for name in names.values()) or "false"
-    groups = " OR ".join(f"coalesce(d_{names[name]}, false)" for name in shared) or "false"
-    doubles = "".join(f", {_double(names[name])} AS d_{names[name]}" for name in shared)
-    held = "".join(
-        f"held_{names[name]} AS (SELECT DISTINCT lower({values[name]}) AS identity FROM p JOIN users u "
-        f"USING (user_code) WHERE {_KEY} < $threshold AND {values[name]} IS NOT NULL),\n"
-        for name in shared
-    )
-    unsubscribed = _flag(consent.unsubscribed, catalogue) if consent.unsubscribed else "false"
-    granted = " AND ".join(_flag(name, catalogue) for name in consent.required) or "true"
-    sql = f"""
-WITH p AS NOT MATERIALIZED ({profiles_at()}),
-c AS NOT MATERIALIZED ({profiles_at("$consent_at")}),
-{held}known AS (
-  SELECT q.user_code, {columns or "NULL AS none"},
-    {_KEY} < $threshold AS is_control,
-    left(md5($cap_salt || ':' || u.user_id), {control.CAP_DIGITS}) AS cap_key,
-    {unsubscribed} AS unsubscribed, NOT ({granted}) AS consent_missing, {lint} AS lint
-  FROM qualified q JOIN users u USING (user_code) JOIN p USING (user_code)
-    JOIN c USING (user_code)
-),
-grouped AS (SELECT *{doubles} FROM known)
-SELECT user_code, is_control, cap_key, {groups} AS duplicate, {has_any} AS reachable,
-  unsubscribed, consent_missing, lint::VARCHAR AS lint
-FROM grouped"""
-    connection.register("qualified", qualified)
+    shared = [n for n, attribute in enumerate(identities.values()) if attribute != "user_id"]
+    digests = {f"digest_{n}": duplicates.digest(f"identity_{n}") for n in shared}
+    everyone = bool(control_share and shared)
     parameters = {
         "as_of": as_of,
-        "consent_at": consent_at,
         "control_salt": control_salt,
         "cap_salt": cap_salt,
         "threshold": control.threshold(control_share) if control_share else "",
     }
-    found = engine.frame(connection, sql, parameters).sort("user_code")
-    connection.unregister("qualified")
-    return found.cast(SCHEMA)  # type: ignore[arg-type]
-
-
-def _double(name: str) -> str:
-    """Return SQL that is true for a user who shares ``name`` and is not the one kept."""
-    group = f"PARTITION BY lower({name})"
-    return (
-        f"{name} IS NOT NULL AND (NOT is_control AND lower({name}) IN (SELECT identity FROM held_{name}) "
-        f"OR count(*) OVER ({group}) > 1 AND ("
-        f"bool_or(is_control) OVER ({group}) AND NOT bool_and(is_control) OVER ({group}) "
-        f"OR row_number() OVER ({group} ORDER BY cap_key, user_code) > 1))"
+    flags, newer = "p", ""
+    if consent_at > as_of and _changed_since(connection, as_of):
+        flags, newer = "c", f"JOIN ({profiles_at('$consent_at')}) c USING (user_code)"
+        parameters["consent_at"] = consent_at
+    unsubscribed = _flag(flags, consent.unsubscribed, catalogue) if consent.unsubscribed else "false"
+    granted = " AND ".join(_flag(flags, name, catalogue) for name in consent.required) or "true"
+    sql = f"""
+SELECT user_code, qualified, is_control, left(md5($cap_salt || ':' || user_id), {control.CAP_DIGITS}) AS cap_key,
+  {" OR ".join(f"identity_{n} IS NOT NULL" for n in range(len(values))) or "false"} AS reachable,
+  unsubscribed, consent_missing, lint{"".join(f", {sql} AS {name}" for name, sql in digests.items())}
+FROM (
+  SELECT u.user_code, u.user_id, q.user_code IS NOT NULL AS qualified, {_KEY} < $threshold AS is_control,
+    {"".join(f"{value} AS identity_{n}, " for n, value in enumerate(values.values()))}
+    {unsubscribed} AS unsubscribed, NOT ({granted}) AS consent_missing, ({lint})::VARCHAR AS lint
+  FROM users u JOIN ({profiles_at()}) p USING (user_code) {newer} LEFT JOIN qualified q USING (user_code)
+  WHERE u.user_code BETWEEN $first AND $last
+)
+WHERE qualified{" OR is_control" if everyone else ""}"""
+    connection.register("qualified", qualified)
+    into = "CREATE TEMP TABLE known AS"
+    for first, last in _ranges(connection, qualified, everyone=everyone):
+        engine.execute(connection, f"{into} {sql}", {**parameters, "first": first, "last": last})
+        into = "INSERT INTO known"
+    doubled = duplicates.duplicates_sql("known", list(digests))
+    columns = {**{name: name for name in SCHEMA}, "duplicate": "d.user_code IS NOT NULL AS duplicate"}
+    found = engine.frame(
+        connection,
+        f"SELECT {', '.join(columns.values())} FROM known LEFT JOIN ({doubled}) d USING (user_code) WHERE qualified",
     )
+    engine.execute(connection, "DROP TABLE known")
+    connection.unregister("qualified")
+    return found.sort("user_code").cast(SCHEMA)  # type: ignore[arg-type]
 
 
-def _flag(name: str, catalogue: Catalogue) -> str:
-    return f"coalesce(c.{engine.quote(catalogue.attributes[name].column)}, false)"
+def _ranges(
+    connection: engine.Connection, qualified: pl.DataFrame, *, everyone: bool
+) -> Iterator[tuple[int, int]]:
+    """Yield first and last code of each part of the users: of everyone, or of the qualified; at least one."""
+    if everyone:
+        ((users,),) = engine.rows(connection, "SELECT max(user_code) + 1 FROM users")
+        yield from ((first, first + USERS - 1) for first in range(0, users or 1, USERS))
+        return
+    codes = qualified["user_code"].sort()
+    if codes.is_empty():
+        yield 0, 0
+    for first in range(0, len(codes), USERS):
+        part = codes[first : first + USERS]
+        yield part[0], part[-1]
+
+
+def _changed_since(connection: engine.Connection, instant: datetime) -> bool:
+    """Whether any profile has a version that an earlier instant does not know."""
+    sql = "SELECT 1 FROM profile_versions WHERE recorded_at > $instant OR valid_from > $instant LIMIT 1"
+    return bool(engine.rows(connection, sql, {"instant": instant}))
+
+
+def _flag(source: str, name: str, catalogue: Catalogue) -> str:
+    return f"coalesce({source}.{engine.quote(catalogue.attributes[name].column)}, false)"

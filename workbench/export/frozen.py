@@ -19,6 +19,8 @@ from workbench.store import engine
 from workbench.store.lake import sync
 
 AUDIENCE, BODIES = "audience.parquet", "requests.jsonl"
+USERS = 20_480
+PARQUET = f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {USERS})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,17 +133,30 @@ def _write_bodies(
 def _write_audience(
     path: Path, verdicts: pl.DataFrame, sends: pl.DataFrame, connection: engine.Connection
 ) -> None:
-    connection.register("verdicts", verdicts)
+    """Join and sort ``USERS`` at a time into a file each, and stream these into one."""
+    parts = path.with_suffix(".parts")
+    parts.mkdir()
+    ordered = verdicts.sort("user_code")
     connection.register("sends", sends)
+    for number, first in enumerate(range(0, max(ordered.height, 1), USERS)):
+        part = ordered[first : first + USERS]
+        connection.register("verdicts", part)
+        engine.execute(
+            connection,
+            "COPY (SELECT v.user_code, u.user_id, v.arm, v.verdict, v.reason, v.send_at, s.request, "
+            "s.source_request_id FROM verdicts v JOIN users u USING (user_code) "
+            "LEFT JOIN sends s USING (user_code) WHERE u.user_code BETWEEN $first AND $last "
+            f"ORDER BY v.user_code) TO {engine.literal(str(parts / f'{number:06d}.parquet'))} {PARQUET}",
+            {"first": part["user_code"].min(), "last": part["user_code"].max()},
+        )
+        connection.unregister("verdicts")
+    connection.unregister("sends")
     engine.execute(
         connection,
-        "COPY (SELECT v.user_code, u.user_id, v.arm, v.verdict, v.reason, v.send_at, s.request, "
-        "s.source_request_id FROM verdicts v JOIN users u USING (user_code) "
-        f"LEFT JOIN sends s USING (user_code) ORDER BY v.user_code) TO {engine.literal(str(path))} "
-        "(FORMAT parquet, COMPRESSION zstd)",
+        f"COPY (SELECT * FROM read_parquet({engine.files(parts, '*.parquet')})) "
+        f"TO {engine.literal(str(path))} {PARQUET}",
     )
-    connection.unregister("verdicts")
-    connection.unregister("sends")
+    shutil.rmtree(parts)
     sync(path)
 
 

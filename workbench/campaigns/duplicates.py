@@ -1,0 +1,36 @@
+"""Who shares an identity with somebody and is not the one kept: SQL over narrow rows.
+
+Of a group on one side the first by cap order is kept; of a group on both sides nobody. A target user
+who shares an identity with any held-out profile, qualified or not, is a duplicate too, so that no
+held-out person is written to through a second profile. Case makes no second person.
+"""
+
+
+def digest(identity: str) -> str:
+    """Return SQL for what stands for an identity: 16 bytes, whatever its length; NULL for none."""
+    return f"md5_number(lower({identity}))"
+
+
+def duplicates_sql(table: str, digests: list[str]) -> str:
+    """Return SQL for the ``user_code`` of every duplicate, each once.
+
+    Args:
+        table: one row a user who is qualified or held out: ``user_code, qualified, is_control, cap_key``
+            and the digests.
+        digests: its columns with an identity each.
+    """
+    each = [_duplicates(table, name) for name in digests]
+    return " UNION ".join(each) or "SELECT NULL::UINTEGER AS user_code WHERE false"
+
+
+def _duplicates(table: str, name: str) -> str:
+    """Only rows whose identity is there twice are grouped and ordered."""
+    group = f"OVER (PARTITION BY {name})"
+    order = f"OVER (PARTITION BY {name}, qualified ORDER BY cap_key, user_code)"
+    return (
+        f"SELECT user_code FROM (SELECT user_code, qualified, "
+        f"CASE WHEN is_control THEN bool_or(qualified AND NOT is_control) {group} "
+        f"ELSE bool_or(is_control) {group} END AS both_sides, row_number() {order} AS place "
+        f"FROM {table} SEMI JOIN (SELECT {name} FROM {table} WHERE {name} IS NOT NULL "
+        f"GROUP BY {name} HAVING count(*) > 1) USING ({name})) WHERE qualified AND (both_sides OR place > 1)"
+    )
