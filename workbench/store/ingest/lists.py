@@ -186,8 +186,9 @@ def _match(
     engine.execute(
         connection,
         f"CREATE TEMP TABLE matches AS WITH profiles AS ({profiles_at('$now')}), known AS (\n{known}\n)\n"
-        "SELECT DISTINCT line, user_code FROM rows JOIN known ON rows.kind = known.kind "
-        "AND known.identity = CASE WHEN known.folds THEN lower(rows.identity) ELSE rows.identity END",
+        "SELECT line, user_code FROM rows JOIN known USING (kind, identity) WHERE NOT folds\n"
+        "UNION SELECT line, user_code FROM (SELECT line, kind, lower(identity) AS identity FROM rows) "
+        "JOIN known USING (kind, identity) WHERE folds",
         {"now": now},
     )
     engine.execute(
