@@ -52,7 +52,7 @@ test: lint notebooks ## everything that must pass before a commit
 	$(BIN)/python -m pytest -q -n 2 -m "not long" tests workbench
 
 test-long: $(READY) ## long property, kill, fresh-clone and memory runs
-	$(BIN)/python -m pytest -q -m long tests
+	$(BIN)/python -m pytest -q -n 2 -m long tests
 
 benchmark: $(READY) ## peak memory and times of the sample and of ten times the sample
 	$(BIN)/python benchmarks/sample.py

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -107,7 +108,7 @@ def behaves(world: World, tree: Row, profile: Row, as_of: datetime) -> bool:
         counted = Counter(row.get(tree["property"]) for row in found)
         if tree.get("percent") is not None:
             share = sum(counted[value] for value in set(tree["values"]))
-            return bool(found) and 100 * share >= tree["percent"] * len(found)
+            return bool(found) and 100 * share >= Fraction(str(tree["percent"])) * len(found)
         del counted[None]
         most = max(counted.values(), default=0)
         top = {value for value, times in counted.items() if times == most}
@@ -178,13 +179,20 @@ def did(rows: Sequence[Row], tree: Row) -> bool:
     there = [value for value in values if value is not None]
     found = {
         "count": lambda: len(rows),
-        "sum": lambda: round(sum(there), 6),
-        "average": lambda: round(sum(there) / len(rows), 6),
+        "sum": lambda: sum(map(exact, there)),
+        "average": lambda: sum(map(exact, there), Fraction()) / len(rows),
         "minimum": lambda: min(there, default=None),
         "maximum": lambda: max(there, default=None),
         "distinct": lambda: len(set(there)),
     }[measure["function"]]()
+    if measure["function"] in {"sum", "average"}:
+        return compares(found, measure["operator"], [exact(value) for value in measure["values"]])
     return compares(found, measure["operator"], measure["values"])
+
+
+def exact(value: float) -> Fraction:
+    """A number as it is written: a tenth, not the double nearest to it."""
+    return Fraction(str(value))
 
 
 def at_the_time(ts: datetime, clock: Row | None, profile: Row, zone: ZoneInfo) -> bool:
@@ -254,7 +262,7 @@ def compares(found: Any, operator: str, values: Sequence[Any]) -> bool:
 
 def version(text: str) -> tuple[int, ...] | None:
     """The leading numbers of a version, without the zeros at its end; None where it has none."""
-    found = re.match(r"\s*[vV]?(\d+(?:\.\d+)*)", text)
+    found = re.match(r"[ \t]*[vV]?(\d+(?:\.\d+)*)", text)
     if found is None:
         return None
     parts = [int(part) for part in found[1].split(".")]

@@ -1,16 +1,20 @@
 """What is wrong with each kind of condition, one sentence a fault."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from workbench.errors import SegmentError
+from workbench.errors import InputError, SegmentError
 from workbench.segments import codec
+from workbench.segments.behaviours import Clock, Did
 from workbench.segments.check import check
+from workbench.segments.model import Condition, Segment
 from workbench.segments.resolve import Fixed
 from workbench.segments.scope import Scope
+from workbench.segments.traits import InSegment
+from workbench.segments.windows import Dates, Last
 from workbench.store.catalogue import Catalogue, EventType, ListVersion, Property
 
 AT = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -163,6 +167,10 @@ def test_a_sound_condition_has_no_problem(condition: dict[str, Any]) -> None:
         (buy(window={"kind": "days ago", "nearest": -1}), "did > window: between -1 and -1 days ago: farthest first, none below 0"),
         (buy(window={"kind": "dates", "first": "2026-07-02"}),
          "did > window: from 2026-07-02 on lies in the future: as of 2026-07-01 nobody can be in it"),
+        (buy(measure={"operator": "!=", "values": [5, 0]}, include_zero=True), 'did > measure: "!=" takes 1 number, got 2; combine conditions'),
+        (interest(percent=33.33333), "interest: a share has at most 4 decimals, got 33.33333 %"),
+        (where("sku", "contains", ""), 'did > 1st filter: "sku": an empty text is kept as absent; use "exists" or "does not exist"'),
+        ({"kind": "any", "conditions": [buy()] * 500}, "a tree has at most 500 conditions, this one 501; use a list"),
         (buy(events=["Buy", "Buy"]), "did: names an event twice"),
         (where("sku", "in", *["x"] * 10_001), 'did > 1st filter: "in" takes 1 to 10,000 values, got 10001'),
     ],
@@ -189,6 +197,29 @@ def test_a_tree_without_end_is_a_problem_not_a_crash() -> None:
     for _ in range(20):
         tree = {"kind": "not", "condition": tree}
     assert found(tree)[0].endswith("conditions are nested more than 50 deep")
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Did(events=("Buy",), clock=Clock(zone="Europe/Berlin", start=time(8))),  # type: ignore[arg-type]
+        Did(events=("Buy",), clock=Clock(start=time(8, tzinfo=UTC))),
+        Did(events=("Buy",), window=Dates(first=AT)),
+        Did(events=("Buy",), window=Last(count=1.9)),  # type: ignore[arg-type]
+        InSegment(segment="\ud800"),
+    ],
+)
+def test_a_tree_built_in_python_fits_the_shape_of_a_file(condition: Condition) -> None:
+    """What no file can say is refused before it is asked, not read in another way."""
+    scope = Scope(catalogue=CATALOGUE, zone=ZoneInfo("America/New_York"), salt="s", resolver=Fixed())
+    with pytest.raises(SegmentError):
+        check(Segment(name="asked", condition=condition), scope, AT)
+
+
+def test_an_instant_out_of_reach_is_told() -> None:
+    """No overflow somewhere below."""
+    with pytest.raises(InputError, match="give an instant of the years 1900 to 2999"):
+        found(buy(), datetime(1, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """The edges that random trees rarely meet, by hand, on both engines."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from accounts import NOW, Account
+from accounts import NOW, SETTINGS, Account, make_account
 
+from workbench.errors import NotFoundError
 from workbench.segments import qualify
-from workbench.segments.build import Expression, bucket, did, prop, user
+from workbench.segments.build import Expression, bucket, did, in_segment, prop, same, user
 from workbench.segments.frames import compile_frame
 from workbench.store import engine, salted
 from workbench.store.frames import frames
@@ -96,3 +99,63 @@ def test_a_profile_counts_from_its_own_time(account: Account, days: int, users: 
     row = {"user_id": "1", "plan": "pro", "since": NOW.isoformat()}
     account.ingest("profiles", [row], ts="since", recorded="now", now=NOW - timedelta(days=9))
     assert ask(account, user("plan") == "pro", NOW + timedelta(days=days)) == users
+
+
+def test_a_share_is_exact(account: Account) -> None:
+    """161 of 1,000 are 16.1 %, though 16.1 times 1,000 is a little more than 16,100."""
+    ingest(
+        account,
+        *({"user_id": "1", "event": "View", "kind": "hat" if n < 161 else "shoe"} for n in range(1000)),
+    )
+    assert ask(account, did("View").mostly("kind", "hat", percent=16.1)) == ["1"]
+    assert ask(account, did("View").mostly("kind", "hat", percent=16.1001)) == []
+
+
+def test_a_sum_is_compared_as_it_is_written(account: Account) -> None:
+    """Large sums, small ones, and tenths that add up."""
+    ingest(
+        account, *({"user_id": "1", "event": "Buy", "price": 1_234_567.1} for _ in range(1000)),
+        *({"user_id": "2", "event": "Buy", "price": price} for price in (0.1, 0.2)),
+        {"user_id": "3", "event": "Buy", "price": 0.0000004},
+    )  # fmt: skip
+    assert ask(account, did("Buy").sum("price").equals(1_234_567_100)) == ["1"]
+    assert ask(account, did("Buy").sum("price") > 1_234_567_100) == []
+    assert ask(account, did("Buy").sum("price") >= 0.3) == ["1", "2"]
+    assert ask(account, did("Buy").sum("price") != 0.3) == ["1", "3"]
+    assert ask(account, did("Buy").sum("price") > 0) == ["1", "2", "3"]
+    assert ask(account, did("Buy").sum("price").between(0.0000004, 0.3)) == ["2", "3"]
+
+
+def test_the_content_gets_the_values_of_its_own_segment(account: Account) -> None:
+    """A constant property inside another segment has the same name and other values."""
+    ingest(
+        account, {"user_id": "1", "event": "View", "sku": "viewed"}, {"user_id": "1", "event": "Buy", "sku": "bought"},
+        {"user_id": "2", "event": "View", "sku": "viewed"},
+    )  # fmt: skip
+    workspace = account.workspace
+    scope = workspace.scope(workspace.lake.at())
+    workspace.segments.save(same(did("Buy").by("sku")).named("inner"), scope, now=NOW)
+    expression = same(did("View").by("sku")) & in_segment("inner")
+    assert ask(account, expression) == ["1"]
+    connection = workspace.lake.at().connect()
+    query = qualify.compiled(expression.named("asked"), NOW, scope)
+    assert qualify.matched(query, connection, "sku")["values"].to_list() == [["viewed"]]
+    connection.close()
+    with pytest.raises(NotFoundError, match='no constant property "skus"'):
+        qualify.matched(query, connection, "skus")
+
+
+def test_hours_and_days_of_the_account_come_from_one_database(tmp_path: Path) -> None:
+    """In every zone an event just after midnight is on that date, at that hour, on that weekday."""
+    for number, zone in enumerate(
+        ("America/Vancouver", "Africa/Casablanca", "Asia/Kathmandu", "Australia/Lord_Howe")
+    ):
+        account = make_account(tmp_path / str(number), SETTINGS.replace("America/New_York", zone))
+        for day in ("2026-03-08", "2026-10-15", "2026-12-15"):
+            midnight = datetime.fromisoformat(f"{day}T00:00:00").replace(tzinfo=ZoneInfo(zone))
+            ts = midnight.astimezone(UTC).isoformat()
+            ingest(account, {"user_id": day, "event": "Buy", "ts": ts})
+            weekday = midnight.strftime("%A").lower()
+            at = midnight + timedelta(days=1)
+            condition = did("Buy").on(day).at_hours("00:00", "00:01").on_weekdays(weekday)  # type: ignore[arg-type]
+            assert ask(account, condition, at) == [day], (zone, day)

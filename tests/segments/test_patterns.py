@@ -33,7 +33,7 @@ TEXTS = [
 PIECES = [
     r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", r"\b", "^", "$", ".", "a", "é", "[a-c]", "[^a]", r"[\d\s]",
     r"[^\w]", "(?i)k", "(?i)É", "x?", "a*", "b+", "(a|b)", r"\.", r"\[", "[]]", "[^]]", r"[\]\\]", "[[:digit:]]",
-    r"\p{L}", r"\pN", "{", "}", "a{2}", "(?s).", "(?m)^y", "[-a]", r"\x41", r"\t",
+    r"\p{L}", r"\pN", "{", "}", "a{2}", "(?s).", "(?m)^y", "[-a]", r"\x41", r"\t", r"[\w-z]", r"[\d-]",
 ]  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def test_common_patterns_are_taken(pattern: str) -> None:
     [
         ("(a", "missing )"), ("a**", "malformed"), ("[b-a]", "malformed"), ("(?<=a)b", "malformed"), (r"(a)\1", "malformed"),
         ("*", "malformed"), (r"a\B", "does not mean the same"), (r"\Qa\E", "does not mean the same"),
-        ("[a&&b]", "inside [ ]"), ("[a[b]]", "inside [ ]"), ("a" * 1001, "at most 1,000 characters"), ("a\\", "malformed"),
+        ("[a&&b]", "inside [ ]"), ("[a[b]]", "inside [ ]"), ("a{1, 2}", "no blanks"), ("a{ 1}", "no blanks"), ("a" * 1001, "at most 1,000 characters"), ("a\\", "malformed"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_told(pattern: str, told: str) -> None:

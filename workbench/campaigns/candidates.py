@@ -17,13 +17,12 @@ SCHEMA = {
 }  # fmt: skip
 USERS = 40_960
 
-BLANKS = " \t\n\r\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
 _KEY = f"left(md5($control_salt || ':' || u.user_id), {control.CONTROL_DIGITS})"
 
 
 def usable(column: str) -> str:
     """Return SQL for an identity as it may be sent: trimmed, NULL when empty or a spelt-out nothing."""
-    blanks = engine.literal(BLANKS)
+    blanks = engine.literal(engine.BLANKS)
     at_an_edge = f"contains({blanks}, left({column}, 1)) OR contains({blanks}, right({column}, 1))"
     trimmed = f"CASE WHEN {at_an_edge} THEN trim({column}, {blanks}) ELSE {column} END"
     return f"CASE WHEN lower({trimmed}) NOT IN ('', 'nan', 'null', 'none') THEN {trimmed} END"

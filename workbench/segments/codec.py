@@ -25,8 +25,8 @@ _ADAPTER: TypeAdapter[Segment] = TypeAdapter(Segment)
 
 def to_json(segment: Segment) -> dict[str, Any]:
     """Return the segment as JSON values; what has its default is left out."""
-    body: dict[str, Any] = _ADAPTER.dump_python(segment, mode="json", exclude_defaults=True)
-    return _with_kinds(body, _ADAPTER.dump_python(segment, mode="json"))  # type: ignore[no-any-return]
+    body: dict[str, Any] = _ADAPTER.dump_python(segment, mode="json", exclude_defaults=True, warnings=False)
+    return _with_kinds(body, _ADAPTER.dump_python(segment, mode="json", warnings=False))  # type: ignore[no-any-return]
 
 
 def from_json(body: Any) -> Segment:

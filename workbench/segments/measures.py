@@ -1,9 +1,44 @@
 """What a measure says about users without a matching event."""
 
+from fractions import Fraction
+
 from workbench.segments.predicates import Function, Measure, Operator
 
-# Sums and averages are rounded before they are compared: addition depends on order, and order on threads.
-DECIMALS = 6
+# Floating-point addition depends on order, and the engine's order on threads: a sum is compared with room.
+ROOM, RELATIVE_ROOM = 1e-9, 1e-12
+SHARE_DECIMALS = 4
+
+
+def comparisons(measure: Measure) -> tuple[tuple[Operator, float], ...]:
+    """Return what a sum or an average is compared with, so that 0.1 + 0.2 reaches 0.3 in any order.
+
+    All of them hold; for ``!=`` none of those of ``=`` holds together, see the callers.
+
+    >>> comparisons(Measure(function=Function.SUM, property="p", operator=Operator.AT_LEAST, values=(0,)))
+    ((<Operator.AT_LEAST: '>='>, -1e-09),)
+    """
+    low, high = measure.values[0], measure.values[-1]
+    under, over = low - _room(low), high + _room(high)
+    match measure.operator:
+        case Operator.GREATER:
+            return ((Operator.GREATER, over),)
+        case Operator.AT_LEAST:
+            return ((Operator.AT_LEAST, under),)
+        case Operator.LESS:
+            return ((Operator.LESS, under),)
+        case Operator.AT_MOST:
+            return ((Operator.AT_MOST, over),)
+        case _:
+            return ((Operator.AT_LEAST, under), (Operator.AT_MOST, over))
+
+
+def share_of(percent: float) -> Fraction:
+    """Return a percentage as an exact fraction of 1: 16.1 % is 161/1000."""
+    return Fraction(repr(percent)) / 100
+
+
+def _room(value: float) -> float:
+    return max(ROOM, RELATIVE_ROOM * abs(value))
 
 
 def holds_at_zero(measure: Measure) -> bool:

@@ -13,6 +13,7 @@ from workbench.store import engine
 LONGEST = 1000
 PERL = {"d": "0-9", "w": "0-9A-Za-z_", "s": r"\t\n\f\r "}
 SIGN = re.compile(r"\\[pP]\{[^}]*\}|\\x\{[^}]*\}|\\.|\[:\^?[a-z]+:\]|\[\^?\]?|&&|--|~~|.", re.DOTALL)
+BLANK_COUNT = re.compile(r"\{(?=[^}]*\s)[\s\d,]*\}")
 REFUSED = {r"\B", r"\C", r"\Q", r"\E", r"\<", r"\>", r"\u", r"\U", r"\h", r"\H"}
 
 
@@ -21,6 +22,8 @@ def problem(pattern: str) -> str | None:
     """Return why a pattern cannot be used, or None."""
     if len(pattern) > LONGEST:
         return f"a regular expression has at most {LONGEST:,} characters, this one {len(pattern):,}"
+    if BLANK_COUNT.search(pattern):
+        return f'regular expression "{pattern}": no blanks between {{ and }}'
     for sign, inside in _signs(pattern):
         if sign in REFUSED:
             return f'regular expression "{pattern}": {sign} does not mean the same on every engine'
@@ -41,10 +44,15 @@ def rust(pattern: str) -> str:
     >>> rust(r"\d[\s,]\b")
     '[0-9][\\t\\n\\f\\r ,](?-u:\\b)'
     """
-    found = []
+    found: list[str] = []
+    after_escape = False
     for sign, inside in _signs(pattern):
         name = sign[1:].lower()
-        if sign == r"\b" and not inside:
+        literal_dash = sign == "-" and inside and after_escape
+        after_escape = sign.startswith("\\") and name in PERL
+        if literal_dash:
+            found.append(r"\-")
+        elif sign == r"\b" and not inside:
             found.append(r"(?-u:\b)")
         elif sign.startswith("\\") and name in PERL:
             negated = "^" if sign[1].isupper() else ""

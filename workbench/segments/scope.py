@@ -8,8 +8,9 @@ from workbench.errors import InputError
 from workbench.segments.resolve import Resolver
 from workbench.store.catalogue import Catalogue
 
-# What every engine knows; "localtime" is another zone on every machine.
-ZONES = tuple(sorted(available_timezones() - {"localtime"}))
+FIRST_YEAR, LAST_YEAR = 1900, 2999
+# What every engine knows; "localtime" is another zone on every machine, "Factory" is none.
+ZONES = tuple(sorted(available_timezones() - {"localtime", "Factory"}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,10 @@ def aware(as_of: datetime) -> datetime:
     """Return the instant of a question in UTC.
 
     Raises:
-        InputError: it is naive.
+        InputError: it is naive, or of a year out of reach.
     """
     if as_of.tzinfo is None:
         raise InputError(f"as_of {as_of} has no time zone")
+    if not FIRST_YEAR <= as_of.year <= LAST_YEAR:
+        raise InputError(f"as_of {as_of:%Y-%m-%d}: give an instant of the years {FIRST_YEAR} to {LAST_YEAR}")
     return as_of.astimezone(UTC)

@@ -7,7 +7,7 @@ missing part is 0. A value without a leading number has no version and fits no c
 import re
 
 WIDTH = 20
-NUMBERS = r"^\s*[vV]?([0-9]{1,20}(?:\.[0-9]{1,20})*)(?:[^0-9](?s:.)*)?$"
+NUMBERS = r"^[ \t]*[vV]?([0-9]{1,20}(?:\.[0-9]{1,20})*)(?:[^0-9](?s:.)*)?$"
 ZEROS = r"(\.0+)+$"
 
 

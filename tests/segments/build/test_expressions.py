@@ -1,7 +1,7 @@
 """What combines, and what is refused because a part of it would be lost."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -45,6 +45,10 @@ def test_signs_flatten_and_functions_nest() -> None:
         lambda: (prop("a") > 1) and (prop("b") > 2),
         lambda: (prop("a") > 1) & (prop("b") > 2),
         lambda: 1 < user("points") < 5,
+        lambda: user("unsubscribed") and A,
+        lambda: not user("premium"),
+        lambda: A.count() and B,
+        lambda: same(A.by("sku") and B.by("sku")),
         lambda: A & "B",
         lambda: A | True,
     ],
@@ -64,6 +68,18 @@ def test_what_python_would_drop_is_an_error(mistake: Callable[[], Any]) -> None:
         (lambda: A.in_last(days=3).regularly(1, of=4), "its window has no meaning here"),
         (lambda: A.including_zero().by("p"), "its include zero has no meaning here"),
         (lambda: A.sum("p").between(1, 2).predominantly("p", 1), "its measure has no meaning here"),
+        (lambda: A.at_least(3).at_most(4), "it is measured already"),
+        (lambda: A.after("2026-06-20").before("2026-06-25"), "its window is set already"),
+        (lambda: A.in_last(days=3).first_time().today(), "its window is set already"),
+        (lambda: A.on_weekdays("friday").on_weekdays("saturday"), "its weekdays are set already"),
+        (lambda: A.at_hours("08:00").at_hours("09:00"), "its hours are set already"),
+        (lambda: stopped(A.at_least(3), active_days=30, quiet_days=7), "its measure has no meaning here"),
+        (lambda: stopped(did_all("A", "B"), active_days=30, quiet_days=7), "its match has no meaning here"),
+        (
+            lambda: restarted(A.in_last(days=90), quiet_days=7, recent_days=7),
+            "its window has no meaning here",
+        ),
+        (lambda: A.on(datetime(2026, 6, 30, tzinfo=UTC)), "is an instant; give a date"),
         (A.in_last, "give one of"),
         (lambda: A.in_last(days=1, hours=2), "got days=1, hours=2"),
         (lambda: A.in_last(fortnights=1), "got fortnights=1"),
@@ -101,6 +117,8 @@ def test_what_would_be_lost_is_an_error(build: Callable[[], Any], told: str) -> 
         (A.in_last(days=14).then(B, hours=2), 'did "A" in the last 14 days then "B" within 2 hours'),
         (A.at_hours("22:00", "06:00").on_weekdays("friday", "saturday"),
          'did "A" on Friday, Saturday between 22:00 and 06:00'),
+        (A.on_weekdays("friday", zone="user").at_hours("22:00", "06:00"),
+         'did "A" on Friday between 22:00 and 06:00 in the local time of the user'),
         (A.at_hours("09:00", zone="user"), 'did "A" from 09:00 in the local time of the user'),
         (same(A.by("sku"), ~B.at_least(2).by("item"), alias="product"),
          'for one and the same product: did "A" by sku and did not do "B" at least 2 times by item'),

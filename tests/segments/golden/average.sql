@@ -14,11 +14,11 @@ c1_did_buy AS (
     AND ts <= $as_of
     AND coalesce(received_at, ts) <= $as_of
   GROUP BY user_code
-  HAVING round(sum(coalesce("p_price", 0)) / count(*), 6) > $c1_did_m1
+  HAVING coalesce(sum("p_price"), 0) / count(*) > $c1_did_m1
 )
 SELECT user_code FROM c1_did_buy
 INTERSECT
 SELECT user_code FROM everyone
 -- $as_of = datetime.datetime(2026, 7, 1, 12, 0, tzinfo=datetime.timezone.utc)
 -- $c1_did_e1 = 'Buy'
--- $c1_did_m1 = 2.5
+-- $c1_did_m1 = 2.500000001

@@ -13,13 +13,14 @@ c1_did_buy AS (
   WHERE event = $c1_did_e1
     AND ts <= $as_of
     AND coalesce(received_at, ts) <= $as_of
-    AND timezone($account_zone, ts)::TIME >= $c1_did_after
-    AND isodow(timezone($account_zone, ts)) IN (2)
+    AND (timezone('UTC', ts) + to_seconds(CASE WHEN ts < $zone_until1 THEN -18000 WHEN ts < $zone_until2 THEN -14400 ELSE -18000 END))::TIME >= $c1_did_after
+    AND isodow((timezone('UTC', ts) + to_seconds(CASE WHEN ts < $zone_until1 THEN -18000 WHEN ts < $zone_until2 THEN -14400 ELSE -18000 END))) IN (2)
 )
 SELECT user_code FROM c1_did_buy
 INTERSECT
 SELECT user_code FROM everyone
 -- $as_of = datetime.datetime(2026, 7, 1, 12, 0, tzinfo=datetime.timezone.utc)
 -- $c1_did_e1 = 'Buy'
--- $account_zone = 'America/New_York'
+-- $zone_until1 = datetime.datetime(2026, 3, 8, 7, 0, tzinfo=datetime.timezone.utc)
+-- $zone_until2 = datetime.datetime(2026, 11, 1, 6, 0, tzinfo=datetime.timezone.utc)
 -- $c1_did_after = datetime.time(8, 0)

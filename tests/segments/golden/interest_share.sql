@@ -14,7 +14,7 @@ c1_interest_price AS (
     AND ts <= $as_of
     AND coalesce(received_at, ts) <= $as_of
   GROUP BY user_code
-  HAVING 100 * count(*) FILTER (WHERE "p_price" IN ($c1_interest_v1)) >= $c1_interest_percent * count(*)
+  HAVING $c1_interest_whole * count(*) FILTER (WHERE "p_price" IN ($c1_interest_v1)) >= $c1_interest_part * count(*)
 )
 SELECT user_code FROM c1_interest_price
 INTERSECT
@@ -22,4 +22,5 @@ SELECT user_code FROM everyone
 -- $as_of = datetime.datetime(2026, 7, 1, 12, 0, tzinfo=datetime.timezone.utc)
 -- $c1_interest_e1 = 'Buy'
 -- $c1_interest_v1 = 2
--- $c1_interest_percent = 33.3
+-- $c1_interest_part = 333
+-- $c1_interest_whole = 1000

@@ -27,7 +27,7 @@ devices AS (
 c4_device AS (
   SELECT DISTINCT user_code FROM devices
   WHERE "p_os" = $c4_device_f1_v1
-    AND array_to_string(list_transform(string_split(regexp_replace(nullif(regexp_extract("p_app_version", '^\s*[vV]?([0-9]{1,20}(?:\.[0-9]{1,20})*)(?:[^0-9](?s:.)*)?$', 1), ''), '(\.0+)+$', ''), '.'), lambda part: lpad(part, 20, '0')), '.') > $c4_device_f2_v1
+    AND array_to_string(list_transform(string_split(regexp_replace(nullif(regexp_extract("p_app_version", '^[ \t]*[vV]?([0-9]{1,20}(?:\.[0-9]{1,20})*)(?:[^0-9](?s:.)*)?$', 1), ''), '(\.0+)+$', ''), '.'), lambda part: lpad(part, 20, '0')), '.') > $c4_device_f2_v1
 ),
 -- tags contains all "a", "b" or tags contains none "a" or has a device with os is "iOS" and app_version > "2.9.3"
 c5_any AS (

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import time
-from typing import Literal
+from typing import Literal, NoReturn
 
 from workbench.errors import InputError
 from workbench.segments.behaviours import (
@@ -20,10 +20,11 @@ from workbench.segments.behaviours import (
 from workbench.segments.build.expression import Expression, all_of
 from workbench.segments.build.users import Filter
 from workbench.segments.build.windows import Windowed, duration
-from workbench.segments.predicates import Function, Measure, Operator, Value
-from workbench.segments.windows import Window
+from workbench.segments.predicates import ONCE, Function, Measure, Operator, Value
+from workbench.segments.windows import EVER, Window
 
 PLAIN = Did(events=())
+PLAIN_CLOCK = Clock()
 
 
 class DidExpression(Expression, Windowed["DidExpression"]):
@@ -42,11 +43,14 @@ class DidExpression(Expression, Windowed["DidExpression"]):
         start: str | time,
         end: str | time | None = None,
         *,
-        zone: Literal["account", "user"] = "account",
+        zone: Literal["account", "user"] | None = None,
     ) -> "DidExpression":
         """Count only events from ``start`` to before ``end``, local time; 22:00 to 06:00 crosses midnight."""
         clock = self.condition.clock or Clock()
-        changed = replace(clock, start=_time(start), end=_time(end) if end is not None else None, zone=zone)
+        if (clock.start, clock.end) != (PLAIN_CLOCK.start, PLAIN_CLOCK.end):
+            raise InputError(f"{self!r}: its hours are set already")
+        last = _time(end) if end is not None else None
+        changed = replace(clock, start=_time(start), end=last, zone=zone or clock.zone)
         return DidExpression(replace(self.condition, clock=changed))
 
     def on_weekdays(
@@ -54,11 +58,14 @@ class DidExpression(Expression, Windowed["DidExpression"]):
     ) -> "DidExpression":
         """Count only events on these days of the week, local date."""
         clock = self.condition.clock or Clock()
+        if clock.weekdays:
+            raise InputError(f"{self!r}: its weekdays are set already; name all of them at once")
         changed = replace(clock, weekdays=weekdays, zone=zone or clock.zone)
         return DidExpression(replace(self.condition, clock=changed))
 
     def in_window(self, window: Window) -> "DidExpression":
         """Count only events in a window."""
+        _refuse_second_window(self, self.condition.window)
         return DidExpression(replace(self.condition, window=window))
 
     def including_zero(self) -> "DidExpression":
@@ -131,7 +138,7 @@ class DidExpression(Expression, Windowed["DidExpression"]):
 
     def regularly(self, at_least: int, of: int, *, days: int = 7, times: int = 1) -> Expression:
         """In at least so many of the last periods, of so many days each, that often in each."""
-        did = self._plain("match", "measure", "include_zero", "window")
+        did = self.plain("match", "measure", "include_zero", "window")
         return Expression(
             Regularly(
                 events=did.events, where=did.where, clock=did.clock,
@@ -149,7 +156,7 @@ class DidExpression(Expression, Windowed["DidExpression"]):
 
     def by(self, name: str) -> "Part":
         """Measure each value of a property on its own, for ``same``; ``~`` of it: not done with the value."""
-        did = self._plain("match", "include_zero")
+        did = self.plain("match", "include_zero")
         return Part(
             ConstantPart(
                 events=did.events, where=did.where, clock=did.clock, measure=did.measure, window=did.window,
@@ -157,7 +164,7 @@ class DidExpression(Expression, Windowed["DidExpression"]):
             )
         )  # fmt: skip
 
-    def _plain(self, *fields: str) -> Did:
+    def plain(self, *fields: str) -> Did:
         """Return the condition; what would be lost with ``fields`` is refused."""
         for name in fields:
             if getattr(self.condition, name) != getattr(PLAIN, name):
@@ -165,12 +172,12 @@ class DidExpression(Expression, Windowed["DidExpression"]):
         return self.condition
 
     def _milestone(self, which: Literal["first", "last"]) -> "MilestoneExpression":
-        did = self._plain("match", "measure", "include_zero")
+        did = self.plain("match", "measure", "include_zero")
         found = Milestone(which=which, events=did.events, where=did.where, clock=did.clock, window=did.window)
         return MilestoneExpression(found)
 
     def _interest(self, name: str, values: tuple[Value, ...], percent: float | None) -> Expression:
-        did = self._plain("match", "measure", "include_zero")
+        did = self.plain("match", "measure", "include_zero")
         return Expression(
             Interest(
                 events=did.events, where=did.where, clock=did.clock, window=did.window,
@@ -179,8 +186,8 @@ class DidExpression(Expression, Windowed["DidExpression"]):
         )  # fmt: skip
 
     def _sequence(self, later: "DidExpression", unit: dict[str, int], *, followed: bool) -> Expression:
-        first = self._plain("match", "measure", "include_zero")
-        then = later._plain("match", "measure", "include_zero", "window")  # noqa: SLF001 - of its own class
+        first = self.plain("match", "measure", "include_zero")
+        then = later.plain("match", "measure", "include_zero", "window")
         return Expression(
             Sequence(
                 first=selection(first), then=selection(then), within=duration(unit), followed=followed,
@@ -197,6 +204,7 @@ class MilestoneExpression(Expression, Windowed["MilestoneExpression"]):
 
     def in_window(self, window: Window) -> "MilestoneExpression":
         """Take the window of the first or latest event."""
+        _refuse_second_window(self, self.condition.window)
         return MilestoneExpression(replace(self.condition, window=window))
 
 
@@ -208,6 +216,14 @@ class Part:
     def __init__(self, part: ConstantPart) -> None:
         """Wrap a part of the tree."""
         self.part = part
+
+    def __bool__(self) -> NoReturn:
+        """Refuse ``and`` and ``not``, which would drop a part.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("parts are listed: same(a.by(name), ~b.by(name))")
 
     def __invert__(self) -> "Part":
         """Not done with the value."""
@@ -225,6 +241,14 @@ class Measured:
         self._did = did
         self._function = function
         self._property = name
+
+    def __bool__(self) -> NoReturn:
+        """Refuse ``and``, ``not`` and a measure without a comparison.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a measure is compared with a number: did(a).sum(name) > 5")
 
     def __eq__(self, value: float) -> DidExpression:  # type: ignore[override]
         """Is the number."""
@@ -259,6 +283,8 @@ class Measured:
         return self._compare(Operator.BETWEEN, low, high)
 
     def _compare(self, operator: Operator, *values: float) -> DidExpression:
+        if self._did.condition.measure != ONCE:
+            raise InputError(f"{self._did!r}: it is measured already; a range is times_between or between")
         measure = Measure(function=self._function, property=self._property, operator=operator, values=values)
         return DidExpression(replace(self._did.condition, measure=measure))
 
@@ -281,15 +307,25 @@ def same(*parts: Part, alias: str | None = None, limit: int = 5) -> Expression:
 
 def stopped(events: DidExpression, *, active_days: int, quiet_days: int) -> Expression:
     """Users who did it in the days before the last ``quiet_days``, and not since."""
+    events.plain("match", "measure", "include_zero", "window")
     before = events.between_days_ago(quiet_days + active_days, quiet_days + 1)
     return all_of(before, ~events.in_last(days=quiet_days))
 
 
 def restarted(events: DidExpression, *, quiet_days: int, recent_days: int) -> Expression:
     """Users who did it in the last days, after a pause, and before the pause."""
+    events.plain("match", "measure", "include_zero", "window")
     pause = events.between_days_ago(recent_days + quiet_days, recent_days + 1)
     before = events.at_least_days_ago(recent_days + quiet_days + 1)
     return all_of(events.in_last(days=recent_days), ~pause, before)
+
+
+def _refuse_second_window(expression: Expression, window: Window) -> None:
+    """The second of two windows would silently replace the first."""
+    if window != EVER:
+        raise InputError(
+            f"{expression!r}: its window is set already; a range is between_dates or between_days_ago"
+        )
 
 
 def _time(value: str | time) -> time:

@@ -43,6 +43,16 @@ class Name(Windowed[Result], Generic[Result]):
         self.name = name
         self._make = make
 
+    def __bool__(self) -> NoReturn:
+        """Refuse ``and``, ``not`` and a name without a comparison.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(
+            f'"{self.name}" is compared, such as == True or exists(), and combined with &, | and ~'
+        )
+
     def compare(self, operator: Operator, *values: Value, window: Window | None = None) -> Result:
         """Compare by any operator."""
         predicate = Predicate(property=self.name, operator=operator, values=values, window=window)

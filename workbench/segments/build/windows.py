@@ -1,7 +1,7 @@
 """The words for windows, shared by events and by dates of properties."""
 
 from abc import ABC, abstractmethod
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from workbench.errors import InputError
@@ -98,6 +98,8 @@ def duration(unit: dict[str, int]) -> Duration:
 
 
 def _day(day: date | str) -> date:
+    if isinstance(day, datetime):
+        raise InputError(f"{day} is an instant; give a date")
     try:
         return day if isinstance(day, date) else date.fromisoformat(day)
     except ValueError as error:

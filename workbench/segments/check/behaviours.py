@@ -24,7 +24,7 @@ from workbench.segments.check.values import (
     value_problems,
 )
 from workbench.segments.check.windows import clock_problems, duration_problems, event_problems
-from workbench.segments.measures import only_zero
+from workbench.segments.measures import SHARE_DECIMALS, only_zero, share_of
 from workbench.segments.model import Behaviour
 from workbench.segments.predicates import Function, Operator
 from workbench.settings import PropertyType
@@ -104,6 +104,9 @@ def _interest(item: Interest, path: str, catalogue: Catalogue, today: date | Non
         yield from typed_problems(item.property, kind, item.values, path)
     if item.percent is not None and not 0 < item.percent <= 100:
         yield Problem(path=path, message=f"a share lies above 0 and up to 100 %, got {item.percent}")
+    elif item.percent is not None and share_of(item.percent).denominator > 100 * 10**SHARE_DECIMALS:
+        message = f"a share has at most {SHARE_DECIMALS} decimals, got {item.percent} %"
+        yield Problem(path=path, message=message)
     yield from event_problems(item.window, join(path, "window"), today)
 
 

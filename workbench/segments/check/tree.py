@@ -6,15 +6,16 @@ from datetime import date, datetime
 from typing import assert_never
 
 from workbench.errors import Problem, SegmentError, nearest
+from workbench.segments import codec
 from workbench.segments.behaviours import ConstantProperty, Did, Interest, Milestone, Regularly, Sequence
 from workbench.segments.check.behaviours import behaviour_problems
 from workbench.segments.check.paths import join, nth
 from workbench.segments.check.traits import trait_problems
 from workbench.segments.model import AllOf, AnyOf, Condition, Not, Segment, walk
-from workbench.segments.scope import Scope
+from workbench.segments.scope import Scope, aware
 from workbench.segments.traits import Age, Bucket, Device, InList, InSegment, Near, UserProperty
 
-DEEPEST = 50
+DEEPEST, MOST_CONDITIONS = 50, 500
 
 
 def check(segment: Segment, scope: Scope, as_of: datetime | None = None) -> None:
@@ -34,8 +35,18 @@ def check(segment: Segment, scope: Scope, as_of: datetime | None = None) -> None
 
 
 def problems(segment: Segment, scope: Scope, as_of: datetime | None = None) -> Iterator[Problem]:
-    """Give every problem of a segment."""
-    walker = _Walker(scope=scope, today=scope.today(as_of) if as_of else None)
+    """Give every problem of a segment; one that does not fit the shape has no others."""
+    try:
+        codec.from_json(codec.to_json(segment))
+    except SegmentError as error:
+        yield from error.problems
+        return
+    conditions = sum(1 for _ in walk(segment.condition))
+    if conditions > MOST_CONDITIONS:
+        message = f"a tree has at most {MOST_CONDITIONS} conditions, this one {conditions:,}; use a list"
+        yield Problem(path="", message=message)
+        return
+    walker = _Walker(scope=scope, today=scope.today(aware(as_of)) if as_of else None)
     yield from walker.condition(segment.condition, "", (segment.name,))
     names = [
         item.name for item in walk(segment.condition) if isinstance(item, ConstantProperty) and item.parts

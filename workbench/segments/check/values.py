@@ -72,6 +72,9 @@ def predicate_problems(
 def typed_problems(name: str, kind: PropertyType, values: tuple[object, ...], path: str) -> Iterator[Problem]:
     """Give the problem of every value that is not of a property's type."""
     for value in values:
+        if value == "" and kind in {"text", "list"}:
+            message = f'"{name}": an empty text is kept as absent; use "exists" or "does not exist"'
+            yield Problem(path=path, message=message)
         if not _fits(value, kind):
             wanted = "text" if kind == "list" else kind
             hint = f"; a {wanted} is needed" if wanted != kind else ""
@@ -103,6 +106,10 @@ def measure_problems(
         if below:
             yield Problem(path=path, message=f"a count is never below 0, got {min(below):g}")
     yield from number_problems(measure.operator, measure.values, path)
+    wanted = 2 if measure.operator is Operator.BETWEEN else 1
+    if measure.operator in EQUALITY and len(measure.values) > wanted:
+        message = f'"{measure.operator}" takes 1 number, got {len(measure.values)}; combine conditions'
+        yield Problem(path=path, message=message)
 
 
 def number_problems(operator: Operator, values: tuple[object, ...], path: str) -> Iterator[Problem]:

@@ -20,9 +20,10 @@ from workbench.segments.behaviours import (
 )
 from workbench.segments.frames import compare
 from workbench.segments.frames.reader import Reader, instant, one_of
-from workbench.segments.measures import DECIMALS, holds_at_zero
+from workbench.segments.measures import comparisons, holds_at_zero, share_of
 from workbench.segments.model import Behaviour
-from workbench.segments.predicates import Function, Measure
+from workbench.segments.offsets import offsets
+from workbench.segments.predicates import Function, Measure, Operator
 from workbench.segments.windows import EVER, Window, midnight, span
 from workbench.store.catalogue import ANY_EVENT
 
@@ -81,8 +82,9 @@ def _interest(reader: Reader, condition: Interest) -> pl.LazyFrame:
     value = pl.col(reader.scope.catalogue.properties[condition.property].column)
     chosen = one_of(value, condition.values)
     if condition.percent is not None:
-        share = 100 * chosen.sum().cast(pl.Float64) >= condition.percent * pl.len().cast(pl.Float64)
-        return rows.group_by(USER).agg(fits=share).filter("fits").select(USER)
+        share = share_of(condition.percent)
+        enough = chosen.sum().cast(pl.Int64) * share.denominator >= pl.len().cast(pl.Int64) * share.numerator
+        return rows.group_by(USER).agg(fits=enough).filter("fits").select(USER)
     times = rows.filter(value.is_not_null()).group_by(USER, value=value).agg(times=pl.len())
     given = one_of(pl.col("value"), condition.values)
     most, other = pl.col("times").filter(given).max(), pl.col("times").filter(~given).max()
@@ -160,7 +162,7 @@ def _clock(reader: Reader, rows: pl.LazyFrame, clock: Clock) -> pl.LazyFrame:
             for zone in (*reader.zones, reader.scope.zone.key)
         )
     else:
-        local = ts.dt.convert_time_zone(reader.scope.zone.key).dt.replace_time_zone(None)
+        local = ts.dt.replace_time_zone(None) + _ahead(reader)
     fits = local.dt.time() >= clock.start
     if clock.end is not None:
         before = local.dt.time() < clock.end
@@ -168,6 +170,18 @@ def _clock(reader: Reader, rows: pl.LazyFrame, clock: Clock) -> pl.LazyFrame:
     if clock.weekdays:
         fits &= local.dt.weekday().is_in([WEEKDAYS[day] for day in clock.weekdays])
     return rows.filter(fits)
+
+
+def _ahead(reader: Reader) -> pl.Expr:
+    """Return how far the account's local time is ahead of UTC at an event."""
+    first = reader.scope.catalogue.first_ts or reader.as_of
+    *changes, newest = offsets(reader.scope.zone, first, reader.as_of)
+    found = pl.lit(timedelta(seconds=newest.seconds))
+    for change in reversed(changes):
+        if change.until is not None:
+            earlier = pl.lit(timedelta(seconds=change.seconds))
+            found = pl.when(pl.col("ts") < instant(change.until)).then(earlier).otherwise(found)
+    return found
 
 
 def _measured(reader: Reader, rows: pl.LazyFrame, measure: Measure, keys: list[str]) -> pl.LazyFrame:
@@ -178,9 +192,9 @@ def _measured(reader: Reader, rows: pl.LazyFrame, measure: Measure, keys: list[s
         case Function.COUNT:
             value = pl.len().cast(pl.Int64)
         case Function.SUM:
-            value = column.sum().round(DECIMALS, mode="half_away_from_zero")
+            value = column.sum()
         case Function.AVERAGE:
-            value = (column.sum() / pl.len()).round(DECIMALS, mode="half_away_from_zero")
+            value = column.sum() / pl.len()
         case Function.MINIMUM:
             value = column.min()
         case Function.MAXIMUM:
@@ -192,5 +206,12 @@ def _measured(reader: Reader, rows: pl.LazyFrame, measure: Measure, keys: list[s
     return (
         rows.group_by(keys)
         .agg(measured=value, newest=pl.col("ts").max())
-        .filter(compare.compare(pl.col("measured"), measure.operator, measure.values))
+        .filter(_fits(pl.col("measured"), measure))
     )
+
+
+def _fits(value: pl.Expr, measure: Measure) -> pl.Expr:
+    if measure.function not in {Function.SUM, Function.AVERAGE}:
+        return compare.compare(value, measure.operator, measure.values)
+    parts = [compare.compare(value, operator, (limit,)) for operator, limit in comparisons(measure)]
+    return ~pl.all_horizontal(parts) if measure.operator is Operator.NOT_EQUALS else pl.all_horizontal(parts)

@@ -17,9 +17,10 @@ from workbench.segments.behaviours import (
     selection,
     selections,
 )
-from workbench.segments.measures import DECIMALS, holds_at_zero
+from workbench.segments.measures import comparisons, holds_at_zero, share_of
 from workbench.segments.model import Behaviour
-from workbench.segments.predicates import ONCE, Function, Measure
+from workbench.segments.offsets import offsets
+from workbench.segments.predicates import ONCE, Function, Measure, Operator
 from workbench.segments.sentence import events_sentence
 from workbench.segments.sql import compare
 from workbench.segments.sql.query import EVERYONE
@@ -77,10 +78,14 @@ def _interest(writer: Writer, condition: Interest) -> str:
     column = quote(writer.scope.catalogue.properties[condition.property].column)
     values = ", ".join(writer.bind(f"{prefix}_v{n}", value) for n, value in enumerate(condition.values, 1))
     if condition.percent is not None:
-        percent = writer.bind(f"{prefix}_percent", condition.percent)
+        share = share_of(condition.percent)
+        part, whole = (
+            writer.bind(f"{prefix}_part", share.numerator),
+            writer.bind(f"{prefix}_whole", share.denominator),
+        )
         return (
             f"  SELECT user_code {source}\n  GROUP BY user_code\n"
-            f"  HAVING 100 * count(*) FILTER (WHERE {column} IN ({values})) >= {percent} * count(*)"
+            f"  HAVING {whole} * count(*) FILTER (WHERE {column} IN ({values})) >= {part} * count(*)"
         )
     return (
         f"  SELECT user_code FROM (\n  SELECT user_code, {column} AS value, count(*) AS times {source}\n"
@@ -171,12 +176,12 @@ def _rows(writer: Writer, events: Selection, window: Window, prefix: str) -> str
         known = writer.scope.catalogue.properties
         filters.append(compare.predicate(writer, item, known, f"{prefix}_f{number}"))
     if events.clock is not None:
-        zone = "zone"
+        local = "timezone(zone, ts)"
         if events.clock.zone == "user":
             source = f"events JOIN {writer.user_zones()} USING (user_code)"
         else:
-            zone = writer.bind("account_zone", writer.scope.zone.key)
-        filters += _clock(writer, events.clock, f"timezone({zone}, ts)", prefix)
+            local = _account_time(writer)
+        filters += _clock(writer, events.clock, local, prefix)
     return f"FROM {source}\n  WHERE " + "\n    AND ".join(filters)
 
 
@@ -210,15 +215,28 @@ def _clock(writer: Writer, clock: Clock, local: str, prefix: str) -> list[str]:
     return found
 
 
+def _account_time(writer: Writer) -> str:
+    """Return the SQL of an event's local time by the offsets of the account's zone."""
+    *changes, newest = offsets(
+        writer.scope.zone, writer.scope.catalogue.first_ts or writer.as_of, writer.as_of
+    )
+    cases = [
+        f"WHEN ts < {writer.bind(f'zone_until{n}', change.until)} THEN {change.seconds}"
+        for n, change in enumerate(changes, 1)
+    ]
+    seconds = f"CASE {' '.join(cases)} ELSE {newest.seconds} END" if cases else f"{newest.seconds}"
+    return f"(timezone('UTC', ts) + to_seconds({seconds}))"
+
+
 def _measure(writer: Writer, measure: Measure, prefix: str) -> str:
     column = quote(writer.scope.catalogue.properties[measure.property].column) if measure.property else ""
     match measure.function:
         case Function.COUNT:
             value = "count(*)"
         case Function.SUM:
-            value = f"round(coalesce(sum({column}), 0), {DECIMALS})"
+            return _with_room(writer, measure, f"coalesce(sum({column}), 0)", prefix)
         case Function.AVERAGE:
-            value = f"round(sum(coalesce({column}, 0)) / count(*), {DECIMALS})"
+            return _with_room(writer, measure, f"coalesce(sum({column}), 0) / count(*)", prefix)
         case Function.MINIMUM:
             value = f"min({column})"
         case Function.MAXIMUM:
@@ -228,3 +246,12 @@ def _measure(writer: Writer, measure: Measure, prefix: str) -> str:
         case _:
             assert_never(measure.function)
     return compare.compare(writer, value, measure.operator, measure.values, f"{prefix}_m")
+
+
+def _with_room(writer: Writer, measure: Measure, value: str, prefix: str) -> str:
+    parts = [
+        f"{value} {operator} {writer.bind(f'{prefix}_m{n}', limit)}"
+        for n, (operator, limit) in enumerate(comparisons(measure), 1)
+    ]
+    fits = " AND ".join(parts)
+    return f"NOT ({fits})" if measure.operator is Operator.NOT_EQUALS else fits

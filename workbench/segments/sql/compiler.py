@@ -57,7 +57,10 @@ def _add(writer: Writer, condition: Condition, depth: int) -> str:
             found = writer.scope.resolver.find(condition.segment, condition.version)
             if found is None:
                 raise LookupError(f'segment "{condition.segment}" was not checked')
+            outer = writer.matched, writer.limits
+            writer.matched, writer.limits = {}, {}
             sql = _select(_add(writer, found.condition, depth + 1))
+            writer.matched, writer.limits = outer
             return writer.condition(condition, sql, depth, slug=f"segment_{condition.segment}")
         case UserProperty() | Age() | Near() | Bucket() | Device() | InList():
             return trait(writer, condition, depth)

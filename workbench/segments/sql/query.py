@@ -66,8 +66,15 @@ class Query:
         return f"{self._with()}\n" + "\nUNION ALL\n".join(selects)
 
     def matched_sql(self, name: str) -> str:
-        """The query for the values of a constant property: ``user_code, value, newest``, without order."""
-        return f"{self._with()}\n{self.matched[name]}"
+        """The query for the values of a constant property: ``user_code, value, newest``, without order.
+
+        Only users of the segment have some.
+        """
+        root = self.steps[-1].name
+        return (
+            f"{self._with()}\nSELECT * FROM (\n{self.matched[name]}\n)\n"
+            f"SEMI JOIN {root} USING (user_code)\nSEMI JOIN {EVERYONE} USING (user_code)"
+        )
 
     def _with(self) -> str:
         ctes = [

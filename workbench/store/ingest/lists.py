@@ -106,9 +106,9 @@ def import_list(
                 _match(connection, folder, base.catalogue, settings, now)
                 found = _count(connection, file, rejects)
                 if not found["matched"]:
+                    told = f" {rejects.told()}" if rejects.count else ""
                     raise IngestError(
-                        f'"{file.path.name}": none of its {rows:,} rows fits a profile; nothing was imported. '
-                        f"{rejects.told()}"
+                        f'"{file.path.name}": none of its {rows:,} rows fits a profile; nothing was imported.{told}'
                     )
                 version, users, is_new = _commit(connection, lake, base, name, now)
                 report("matching", 1, 1)
@@ -210,7 +210,8 @@ def _identities(catalogue: Catalogue, settings: Settings) -> Iterator[str]:
             column = engine.quote(catalogue.attributes[name].column)
             source = "profiles JOIN users USING (user_code)" if name == "user_id" else "profiles"
             folds = standard == "email"
-            value = f"lower(trim({column}::VARCHAR))" if folds else f"trim({column}::VARCHAR)"
+            trimmed = f"trim({column}::VARCHAR, {engine.literal(engine.BLANKS)})"
+            value = f"lower({trimmed})" if folds else trimmed
             for kind in ("i", standard):
                 yield (
                     f"  SELECT '{kind}', {value}, {folds}, user_code FROM {source} WHERE {column} IS NOT NULL"
