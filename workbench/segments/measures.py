@@ -12,7 +12,7 @@ SHARE_DECIMALS = 4
 def comparisons(measure: Measure) -> tuple[tuple[Operator, float], ...]:
     """Return what a sum or an average is compared with, so that 0.1 + 0.2 reaches 0.3 in any order.
 
-    All of them hold; for ``!=`` none of those of ``=`` holds together, see the callers.
+    All of them hold. For ``!=`` they are those of ``=``, which the caller negates.
 
     >>> comparisons(Measure(function=Function.SUM, property="p", operator=Operator.AT_LEAST, values=(0,)))
     ((<Operator.AT_LEAST: '>='>, -1e-09),)

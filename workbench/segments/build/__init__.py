@@ -7,8 +7,9 @@
 ``.named("loyal")`` makes it a segment. ``names.Names`` completes what the catalogue knows.
 """
 
-from workbench.segments.build.events import did, did_all, restarted, same, stopped
+from workbench.segments.build.events import did, did_all, same
 from workbench.segments.build.expression import Expression, all_of, any_of
+from workbench.segments.build.lifecycle import restarted, stopped
 from workbench.segments.build.users import (
     age,
     bucket,

@@ -17,7 +17,7 @@ from workbench.segments.behaviours import (
     Weekday,
     selection,
 )
-from workbench.segments.build.expression import Expression, all_of
+from workbench.segments.build.expression import Expression
 from workbench.segments.build.users import Filter
 from workbench.segments.build.windows import Windowed, duration
 from workbench.segments.predicates import ONCE, Function, Measure, Operator, Value
@@ -303,21 +303,6 @@ def same(*parts: Part, alias: str | None = None, limit: int = 5) -> Expression:
     """Users for whom one value fits every part: ``same(did("View").by("sku"), ~did("Buy").by("sku"))``."""
     found = tuple(item.part for item in parts)
     return Expression(ConstantProperty(parts=found, alias=alias, limit=limit))
-
-
-def stopped(events: DidExpression, *, active_days: int, quiet_days: int) -> Expression:
-    """Users who did it in the days before the last ``quiet_days``, and not since."""
-    events.plain("match", "measure", "include_zero", "window")
-    before = events.between_days_ago(quiet_days + active_days, quiet_days + 1)
-    return all_of(before, ~events.in_last(days=quiet_days))
-
-
-def restarted(events: DidExpression, *, quiet_days: int, recent_days: int) -> Expression:
-    """Users who did it in the last days, after a pause, and before the pause."""
-    events.plain("match", "measure", "include_zero", "window")
-    pause = events.between_days_ago(recent_days + quiet_days, recent_days + 1)
-    before = events.at_least_days_ago(recent_days + quiet_days + 1)
-    return all_of(events.in_last(days=recent_days), ~pause, before)
 
 
 def _refuse_second_window(expression: Expression, window: Window) -> None:
