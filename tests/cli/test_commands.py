@@ -114,6 +114,20 @@ def test_show_prints_the_code_of_a_segment(run: Run, shop: Account) -> None:
     assert text.endswith(').named("buyers")\n')
 
 
+def test_a_segment_is_explained_for_one_user(run: Run, shop: Account) -> None:
+    """In, with the purchase that did it; an unknown user is wrong input."""
+    config = ("--as-of", AS_OF, "-c", shop.config)
+    text = run("segment", "explain", "buyers", "00007", *config).out
+    assert "user 00007 is in segment buyers" in text
+    assert "Purchase" in text
+    found = json.loads(run("segment", "explain", "buyers", "00007", "--json", *config).out)
+    assert (found["holds"], found["answers"][0]["matching"]) == (True, 1)
+    assert found["answers"][0]["events"] == [
+        {"event": "Purchase", "ts": "2026-06-30T12:00:00Z", "price": 10.0}
+    ]
+    assert run("segment", "explain", "buyers", "nobody", *config).code == 3
+
+
 def test_a_list_is_imported_and_asked(run: Run, shop: Account) -> None:
     """The summary adds up for people and for programs; a bad file is wrong input and changes nothing."""
     config = ("-c", shop.config)

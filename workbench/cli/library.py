@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -9,8 +10,10 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from workbench.campaigns import codec as campaign_codec
+from workbench.cli.data import parse_instant
 from workbench.cli.output import Config, Json, answer, local, out, raw
 from workbench.segments import codec as segment_codec
+from workbench.segments.explain import Explanation, explain
 from workbench.segments.python import to_python
 from workbench.segments.sentence import sentence
 from workbench.store import documents
@@ -75,6 +78,41 @@ def show_segment(
     body = segment_codec.to_json(saved.segment)
     text = to_python(saved.segment) if python else documents.dump(body)
     answer(body, as_json=json, show=lambda: raw(text))
+
+
+@segments.command("explain")
+def explain_segment(
+    name: str,
+    user: Annotated[str, typer.Argument(help="The user's id.")],
+    as_of: Annotated[
+        str | None, typer.Option(help="Instant of the question, ISO 8601 [default: now].")
+    ] = None,
+    version: Version = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Say why one user is, or is not, in a segment: each condition, what decided, and the events."""
+    workspace = open_workspace(config)
+    lake = workspace.lake.at()
+    connection = lake.connect()
+    segment = workspace.segments.get(name, version).segment
+    instant = parse_instant(as_of, "--as-of") or utc_now()
+    found = explain(segment, user, instant, scope=workspace.scope(lake), connection=connection)
+    connection.close()
+
+    answer(
+        {
+            "segment": name, "user": user, "as_of": instant, "known": found.known, "holds": found.holds,
+            "answers": [
+                {
+                    "sentence": item.sentence, "depth": item.depth, "holds": item.holds, "decides": item.decides,
+                    "matching": item.matching, "events": item.events,
+                }
+                for item in found.answers
+            ],
+        },
+        as_json=json, show=lambda: _show_explained(found, name, workspace.zone),
+    )  # fmt: skip
 
 
 @segments.command("clone")
@@ -175,3 +213,24 @@ def archive_campaign(name: str, config: Config = None) -> None:
     workspace = open_workspace(config)
     workspace.campaigns.archive(name, now=utc_now())
     out.print(f'campaign "{name}" is archived; its versions and runs stay')
+
+
+def _show_explained(found: Explanation, name: str, zone: ZoneInfo) -> None:
+    state = "is in" if found.holds else "is not in" if found.known else "has no profile and is not in"
+    when = local(found.as_of, zone)
+    out.print(f"user {escape(found.user_id)} [bold]{state}[/] segment {escape(name)}, as of {when}")
+    for item in found.answers:
+        mark = "[green]yes[/]" if item.holds else "[red]no [/]"
+        indent, weight = "  " * item.depth, "bold" if item.decides else "dim"
+        out.print(f"  {mark} {indent}[{weight}]{escape(item.sentence)}[/]", soft_wrap=True)
+        if item.events is None:
+            continue
+        for row in item.events.iter_rows(named=True):
+            known = {
+                key: value for key, value in row.items() if key not in {"event", "ts"} and value is not None
+            }
+            rest = ", ".join(f"{key} {value}" for key, value in known.items())
+            line = f"{local(row['ts'], zone)}  {escape(row['event'])}  [dim]{escape(rest)}[/]"
+            out.print(f"      {indent}{line}", soft_wrap=True)
+        if item.matching > item.events.height:
+            out.print(f"      {indent}… {item.matching:,} in all")

@@ -54,7 +54,7 @@ def behaviour(writer: Writer, condition: Behaviour, depth: int) -> str:
 
 def _did(writer: Writer, did: Did) -> str:
     prefix = writer.name("did")
-    source = _rows(writer, selection(did), did.window, prefix)
+    source = rows_sql(writer, selection(did), did.window, prefix)
     if did.measure == ONCE:
         sql = f"  SELECT DISTINCT user_code {source}"
     else:
@@ -66,7 +66,7 @@ def _did(writer: Writer, did: Did) -> str:
 
 def _milestone(writer: Writer, condition: Milestone) -> str:
     prefix = writer.name("milestone")
-    source = _rows(writer, selection(condition), EVER, prefix)
+    source = rows_sql(writer, selection(condition), EVER, prefix)
     extreme = "min(ts)" if condition.which == "first" else "max(ts)"
     limits = _times(writer, condition.window, prefix, extreme) or [f"{extreme} IS NOT NULL"]
     return f"  SELECT user_code {source}\n  GROUP BY user_code\n  HAVING {' AND '.join(limits)}"
@@ -74,7 +74,7 @@ def _milestone(writer: Writer, condition: Milestone) -> str:
 
 def _interest(writer: Writer, condition: Interest) -> str:
     prefix = writer.name("interest")
-    source = _rows(writer, selection(condition), condition.window, prefix)
+    source = rows_sql(writer, selection(condition), condition.window, prefix)
     column = quote(writer.scope.catalogue.properties[condition.property].column)
     values = ", ".join(writer.bind(f"{prefix}_v{n}", value) for n, value in enumerate(condition.values, 1))
     if condition.percent is not None:
@@ -102,7 +102,7 @@ def _regularly(writer: Writer, condition: Regularly) -> str:
         writer.bind(f"{prefix}_start{n}", midnight(tomorrow - timedelta(days=n * condition.days), zone))
         for n in range(condition.periods, 0, -1)
     ]
-    source = _rows(writer, selection(condition), EVER, prefix)
+    source = rows_sql(writer, selection(condition), EVER, prefix)
     period = " + ".join(f"(ts >= {start})::INTEGER" for start in starts[1:]) or "0"
     times = writer.bind(f"{prefix}_times", condition.times)
     least = writer.bind(f"{prefix}_least", condition.at_least)
@@ -120,7 +120,7 @@ def _sequence(writer: Writer, condition: Sequence) -> str:
         ("then", condition.then, EVER),
     ):
         prefix = writer.name(word)
-        sql = f"  SELECT user_code, ts {_rows(writer, events, window, prefix)}"
+        sql = f"  SELECT user_code, ts {rows_sql(writer, events, window, prefix)}"
         parts.append(writer.step(f"{word}: {events_sentence(events)}", sql, slug=word))
     first, then = parts
     prefix = writer.name("sequence")
@@ -157,7 +157,7 @@ def _constant(writer: Writer, condition: ConstantProperty) -> str:
 def _part(writer: Writer, part: ConstantPart) -> str:
     prefix = writer.name("part")
     column = quote(writer.scope.catalogue.properties[part.property].column)
-    source = _rows(writer, selection(part), part.window, prefix)
+    source = rows_sql(writer, selection(part), part.window, prefix)
     having = "" if part.measure == ONCE else f"\n  HAVING {_measure(writer, part.measure, prefix)}"
     sql = (
         f"  SELECT user_code, {column} AS value, max(ts) AS newest {source}\n"
@@ -167,7 +167,7 @@ def _part(writer: Writer, part: ConstantPart) -> str:
     return writer.step(text, sql, slug=f"part_{part.events[0]}")
 
 
-def _rows(writer: Writer, events: Selection, window: Window, prefix: str) -> str:
+def rows_sql(writer: Writer, events: Selection, window: Window, prefix: str) -> str:
     """Return FROM and WHERE of the chosen events in a window, as they were recorded by ``as_of``."""
     source = "events"
     filters = [_names(writer, events.events, prefix), "ts <= $as_of", "coalesce(received_at, ts) <= $as_of"]

@@ -52,7 +52,7 @@ class Query:
     def sql(self) -> str:
         """The query for the users: one column, ``user_code``, without order."""
         root = self.steps[-1].name
-        return f"{self._with()}\nSELECT user_code FROM {root}\nINTERSECT\nSELECT user_code FROM {EVERYONE}"
+        return f"{self.ctes}\nSELECT user_code FROM {root}\nINTERSECT\nSELECT user_code FROM {EVERYONE}"
 
     @property
     def counts_sql(self) -> str:
@@ -63,7 +63,7 @@ class Query:
             f"INTERSECT SELECT user_code FROM {EVERYONE})"
             for step in self.conditions
         ]
-        return f"{self._with()}\n" + "\nUNION ALL\n".join(selects)
+        return f"{self.ctes}\n" + "\nUNION ALL\n".join(selects)
 
     def matched_sql(self, name: str) -> str:
         """The query for the values of a constant property: ``user_code, value, newest``, without order.
@@ -72,11 +72,13 @@ class Query:
         """
         root = self.steps[-1].name
         return (
-            f"{self._with()}\nSELECT * FROM (\n{self.matched[name]}\n)\n"
+            f"{self.ctes}\nSELECT * FROM (\n{self.matched[name]}\n)\n"
             f"SEMI JOIN {root} USING (user_code)\nSEMI JOIN {EVERYONE} USING (user_code)"
         )
 
-    def _with(self) -> str:
+    @property
+    def ctes(self) -> str:
+        """The steps, and the profiles at the instant, as the WITH of a query."""
         ctes = [
             f"profiles AS (\n  {profiles_at()}\n)",
             f"{EVERYONE} AS (\n  SELECT user_code FROM profiles\n)",
