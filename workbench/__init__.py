@@ -13,12 +13,16 @@ The path, in the order in which a user walks it:
 libraries and the ledger. Notebooks, the command line and papermill call the same two functions.
 """
 
+import zoneinfo
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 __version__ = "0.1.0"
+
+# The pinned tzdata says where days begin, not the machine's copy, which is as old as its image.
+zoneinfo.reset_tzpath(to=())
 
 
 def load_ipython_extension(shell: "InteractiveShell") -> None:

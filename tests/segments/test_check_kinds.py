@@ -4,6 +4,7 @@ from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from workbench.errors import InputError, SegmentError
@@ -11,6 +12,7 @@ from workbench.segments import codec
 from workbench.segments.behaviours import Clock, Did
 from workbench.segments.check import check
 from workbench.segments.model import Condition, Segment
+from workbench.segments.predicates import Operator, Predicate
 from workbench.segments.resolve import Fixed
 from workbench.segments.scope import Scope
 from workbench.segments.traits import InSegment
@@ -207,6 +209,10 @@ def test_a_tree_without_end_is_a_problem_not_a_crash() -> None:
         Did(events=("Buy",), window=Dates(first=AT)),
         Did(events=("Buy",), window=Last(count=1.9)),  # type: ignore[arg-type]
         InSegment(segment="\ud800"),
+        Did(
+            events=("Buy",),
+            where=(Predicate(property="price", operator=Operator.GREATER, values=(np.int64(5),)),),
+        ),  # type: ignore[arg-type]
     ],
 )
 def test_a_tree_built_in_python_fits_the_shape_of_a_file(condition: Condition) -> None:

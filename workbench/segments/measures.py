@@ -5,7 +5,8 @@ from fractions import Fraction
 from workbench.segments.predicates import Function, Measure, Operator
 
 # Floating-point addition depends on order, and the engine's order on threads: a sum is compared with room.
-ROOM, RELATIVE_ROOM = 1e-9, 1e-12
+# Never as much as half a cent: whole numbers and cents stay apart however large the sum is.
+ROOM, RELATIVE_ROOM, MOST_ROOM = 1e-9, 1e-12, 5e-4
 SHARE_DECIMALS = 4
 
 
@@ -34,11 +35,11 @@ def comparisons(measure: Measure) -> tuple[tuple[Operator, float], ...]:
 
 def share_of(percent: float) -> Fraction:
     """Return a percentage as an exact fraction of 1: 16.1 % is 161/1000."""
-    return Fraction(repr(percent)) / 100
+    return Fraction(repr(float(percent))) / 100
 
 
 def _room(value: float) -> float:
-    return max(ROOM, RELATIVE_ROOM * abs(value))
+    return min(max(ROOM, RELATIVE_ROOM * abs(value)), MOST_ROOM)
 
 
 def holds_at_zero(measure: Measure) -> bool:

@@ -66,6 +66,19 @@ def walk(condition: Condition) -> Iterator[Condition]:
             yield from walk(condition.condition)
 
 
+def size(condition: Condition) -> tuple[int, int]:
+    """Return how many conditions a tree has and how deep they are nested, whatever its depth."""
+    count, deepest, open_ = 0, 0, [(condition, 0)]
+    while open_:
+        item, depth = open_.pop()
+        count, deepest = count + 1, max(deepest, depth)
+        if isinstance(item, AllOf | AnyOf):
+            open_ += [(part, depth + 1) for part in item.conditions]
+        elif isinstance(item, Not):
+            open_.append((item.condition, depth + 1))
+    return count, deepest
+
+
 def change(condition: Condition, leaf: Callable[[Condition], Condition]) -> Condition:
     """Return the tree with every condition that is no group put through ``leaf``."""
     match condition:

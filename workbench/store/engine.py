@@ -17,7 +17,7 @@ InvalidError = duckdb.InvalidInputException
 Parameters = Mapping[str, Any]
 
 # What text is trimmed of: every blank of Unicode, and the byte order mark.
-BLANKS = " \t\n\r\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
+BLANKS = " \t\n\r\v\f\x1c\x1d\x1e\x1f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
 DAMAGE = re.compile("parquet|magic bytes|bitpacked|invalid string encoding", re.IGNORECASE)
 
 

@@ -80,6 +80,10 @@ def test_what_python_would_drop_is_an_error(mistake: Callable[[], Any]) -> None:
             "its window has no meaning here",
         ),
         (lambda: A.on(datetime(2026, 6, 30, tzinfo=UTC)), "is an instant; give a date"),
+        (
+            lambda: A.at_hours("09:00", zone="user").on_weekdays("monday", zone="account"),
+            "its zone is the user's already",
+        ),
         (A.in_last, "give one of"),
         (lambda: A.in_last(days=1, hours=2), "got days=1, hours=2"),
         (lambda: A.in_last(fortnights=1), "got fortnights=1"),

@@ -49,6 +49,7 @@ class DidExpression(Expression, Windowed["DidExpression"]):
         clock = self.condition.clock or Clock()
         if (clock.start, clock.end) != (PLAIN_CLOCK.start, PLAIN_CLOCK.end):
             raise InputError(f"{self!r}: its hours are set already")
+        _refuse_other_zone(self, zone)
         last = _time(end) if end is not None else None
         changed = replace(clock, start=_time(start), end=last, zone=zone or clock.zone)
         return DidExpression(replace(self.condition, clock=changed))
@@ -60,6 +61,7 @@ class DidExpression(Expression, Windowed["DidExpression"]):
         clock = self.condition.clock or Clock()
         if clock.weekdays:
             raise InputError(f"{self!r}: its weekdays are set already; name all of them at once")
+        _refuse_other_zone(self, zone)
         changed = replace(clock, weekdays=weekdays, zone=zone or clock.zone)
         return DidExpression(replace(self.condition, clock=changed))
 
@@ -303,6 +305,13 @@ def same(*parts: Part, alias: str | None = None, limit: int = 5) -> Expression:
     """Users for whom one value fits every part: ``same(did("View").by("sku"), ~did("Buy").by("sku"))``."""
     found = tuple(item.part for item in parts)
     return Expression(ConstantProperty(parts=found, alias=alias, limit=limit))
+
+
+def _refuse_other_zone(expression: DidExpression, zone: str | None) -> None:
+    """Hours and weekdays of one event are those of one zone."""
+    clock = expression.condition.clock
+    if clock is not None and zone is not None and zone != clock.zone:
+        raise InputError(f"{expression!r}: its zone is the {clock.zone}'s already")
 
 
 def _refuse_second_window(expression: Expression, window: Window) -> None:

@@ -11,7 +11,7 @@ from workbench.segments.behaviours import ConstantProperty, Did, Interest, Miles
 from workbench.segments.check.behaviours import behaviour_problems
 from workbench.segments.check.paths import join, nth
 from workbench.segments.check.traits import trait_problems
-from workbench.segments.model import AllOf, AnyOf, Condition, Not, Segment, walk
+from workbench.segments.model import AllOf, AnyOf, Condition, Not, Segment, size, walk
 from workbench.segments.scope import Scope, aware
 from workbench.segments.traits import Age, Bucket, Device, InList, InSegment, Near, UserProperty
 
@@ -36,15 +36,21 @@ def check(segment: Segment, scope: Scope, as_of: datetime | None = None) -> None
 
 def problems(segment: Segment, scope: Scope, as_of: datetime | None = None) -> Iterator[Problem]:
     """Give every problem of a segment; one that does not fit the shape has no others."""
+    conditions, depth = size(segment.condition)
+    if depth > DEEPEST:
+        yield Problem(path="", message=f"conditions are nested more than {DEEPEST} deep")
+        return
+    if conditions > MOST_CONDITIONS:
+        message = f"a tree has at most {MOST_CONDITIONS} conditions, this one {conditions:,}; use a list"
+        yield Problem(path="", message=message)
+        return
     try:
         codec.from_json(codec.to_json(segment))
     except SegmentError as error:
         yield from error.problems
         return
-    conditions = sum(1 for _ in walk(segment.condition))
-    if conditions > MOST_CONDITIONS:
-        message = f"a tree has at most {MOST_CONDITIONS} conditions, this one {conditions:,}; use a list"
-        yield Problem(path="", message=message)
+    except (TypeError, ValueError) as error:
+        yield Problem(path="", message=f"holds what no file can say: {str(error).splitlines()[0]}")
         return
     walker = _Walker(scope=scope, today=scope.today(aware(as_of)) if as_of else None)
     yield from walker.condition(segment.condition, "", (segment.name,))

@@ -174,8 +174,7 @@ def _clock(reader: Reader, rows: pl.LazyFrame, clock: Clock) -> pl.LazyFrame:
 
 def _ahead(reader: Reader) -> pl.Expr:
     """Return how far the account's local time is ahead of UTC at an event."""
-    first = reader.scope.catalogue.first_ts or reader.as_of
-    *changes, newest = offsets(reader.scope.zone, first, reader.as_of)
+    *changes, newest = offsets(reader.scope.zone, *reader.scope.span(reader.as_of))
     found = pl.lit(timedelta(seconds=newest.seconds))
     for change in reversed(changes):
         if change.until is not None:

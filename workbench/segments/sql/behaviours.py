@@ -217,9 +217,7 @@ def _clock(writer: Writer, clock: Clock, local: str, prefix: str) -> list[str]:
 
 def _account_time(writer: Writer) -> str:
     """Return the SQL of an event's local time by the offsets of the account's zone."""
-    *changes, newest = offsets(
-        writer.scope.zone, writer.scope.catalogue.first_ts or writer.as_of, writer.as_of
-    )
+    *changes, newest = offsets(writer.scope.zone, *writer.scope.span(writer.as_of))
     cases = [
         f"WHEN ts < {writer.bind(f'zone_until{n}', change.until)} THEN {change.seconds}"
         for n, change in enumerate(changes, 1)

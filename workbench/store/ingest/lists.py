@@ -155,7 +155,7 @@ def _typed(chunk: readers.Chunk, identity: Identity | None, file: InputFile) -> 
     names = list(chunk.columns)
     if [name.strip().lower() for name in names] == [name.lower() for name in TYPED]:
         kinds, values = (chunk.columns[name] for name in names)
-        kind = pl.Series(kinds, dtype=pl.String).str.strip_chars().str.to_lowercase()
+        kind = pl.Series(kinds, dtype=pl.String).str.strip_chars(engine.BLANKS).str.to_lowercase()
         kind = pl.select(pl.when(kind.is_in(["g", "i"])).then(kind)).to_series()
     elif len(names) == 1:
         header = names[0].strip().lower()
@@ -170,7 +170,7 @@ def _typed(chunk: readers.Chunk, identity: Identity | None, file: InputFile) -> 
         raise IngestError(
             f'"{file.path.name}" has the columns {", ".join(names)}: a list has {",".join(TYPED)}, or one column'
         )
-    texts = pl.Series(values, dtype=pl.String).str.strip_chars()
+    texts = pl.Series(values, dtype=pl.String).str.strip_chars(engine.BLANKS)
     return pl.DataFrame({"line": chunk.lines, "kind": kind, "identity": texts}, schema=STAGED).with_columns(
         identity=pl.when(pl.col("identity") != "").then("identity")
     )
