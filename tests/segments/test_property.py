@@ -13,7 +13,8 @@ from accounts import SETTINGS, Account, make_account
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from segments.naive import World, members, newest, same_values
-from segments.trees import behaviours, constants, evenly, questions, traits, trees, worlds
+from segments.trees import behaviours, constants, evenly, questions, traits, trees
+from segments.worlds import worlds
 
 from workbench.errors import IngestError
 from workbench.segments import codec, qualify
