@@ -1,4 +1,4 @@
-"""What a measure says about users without a matching event."""
+"""How a measure is compared: sums with room, shares exactly, and users without a matching event."""
 
 from fractions import Fraction
 
@@ -64,9 +64,8 @@ def holds_at_zero(measure: Measure) -> bool:
 
 def only_zero(measure: Measure) -> bool:
     """Whether a count fits at 0 only: without ``include_zero`` it matches nobody."""
-    if measure.function is not Function.COUNT or not all(isinstance(v, int | float) for v in measure.values):
-        return False
-    if not measure.values:
+    numbers = bool(measure.values) and all(isinstance(value, int | float) for value in measure.values)
+    if measure.function is not Function.COUNT or not numbers:
         return False
     first, last = measure.values[0], measure.values[-1]
     match measure.operator:

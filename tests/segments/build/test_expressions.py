@@ -84,6 +84,7 @@ def test_what_python_would_drop_is_an_error(mistake: Callable[[], Any]) -> None:
             lambda: A.at_hours("09:00", zone="user").on_weekdays("monday", zone="account"),
             "its zone is the user's already",
         ),
+        (lambda: A.at_hours("9:00"), 'a time of day is written 09:30, not "9:00"'),
         (A.in_last, "give one of"),
         (lambda: A.in_last(days=1, hours=2), "got days=1, hours=2"),
         (lambda: A.in_last(fortnights=1), "got fortnights=1"),

@@ -140,7 +140,7 @@ class DidExpression(Expression, Windowed["DidExpression"]):
 
     def regularly(self, at_least: int, of: int, *, days: int = 7, times: int = 1) -> Expression:
         """In at least so many of the last periods, of so many days each, that often in each."""
-        did = self.plain("match", "measure", "include_zero", "window")
+        did = plain(self, "match", "measure", "include_zero", "window")
         return Expression(
             Regularly(
                 events=did.events, where=did.where, clock=did.clock,
@@ -158,7 +158,7 @@ class DidExpression(Expression, Windowed["DidExpression"]):
 
     def by(self, name: str) -> "Part":
         """Measure each value of a property on its own, for ``same``; ``~`` of it: not done with the value."""
-        did = self.plain("match", "include_zero")
+        did = plain(self, "match", "include_zero")
         return Part(
             ConstantPart(
                 events=did.events, where=did.where, clock=did.clock, measure=did.measure, window=did.window,
@@ -166,20 +166,13 @@ class DidExpression(Expression, Windowed["DidExpression"]):
             )
         )  # fmt: skip
 
-    def plain(self, *fields: str) -> Did:
-        """Return the condition; what would be lost with ``fields`` is refused."""
-        for name in fields:
-            if getattr(self.condition, name) != getattr(PLAIN, name):
-                raise InputError(f"{self!r}: its {name.replace('_', ' ')} has no meaning here; leave it out")
-        return self.condition
-
     def _milestone(self, which: Literal["first", "last"]) -> "MilestoneExpression":
-        did = self.plain("match", "measure", "include_zero")
+        did = plain(self, "match", "measure", "include_zero")
         found = Milestone(which=which, events=did.events, where=did.where, clock=did.clock, window=did.window)
         return MilestoneExpression(found)
 
     def _interest(self, name: str, values: tuple[Value, ...], percent: float | None) -> Expression:
-        did = self.plain("match", "measure", "include_zero")
+        did = plain(self, "match", "measure", "include_zero")
         return Expression(
             Interest(
                 events=did.events, where=did.where, clock=did.clock, window=did.window,
@@ -188,8 +181,8 @@ class DidExpression(Expression, Windowed["DidExpression"]):
         )  # fmt: skip
 
     def _sequence(self, later: "DidExpression", unit: dict[str, int], *, followed: bool) -> Expression:
-        first = self.plain("match", "measure", "include_zero")
-        then = later.plain("match", "measure", "include_zero", "window")
+        first = plain(self, "match", "measure", "include_zero")
+        then = plain(later, "match", "measure", "include_zero", "window")
         return Expression(
             Sequence(
                 first=selection(first), then=selection(then), within=duration(unit), followed=followed,
@@ -307,6 +300,19 @@ def same(*parts: Part, alias: str | None = None, limit: int = 5) -> Expression:
     return Expression(ConstantProperty(parts=found, alias=alias, limit=limit))
 
 
+def plain(expression: DidExpression, *fields: str) -> Did:
+    """Return the condition of an expression; what would be lost with ``fields`` is refused.
+
+    Raises:
+        InputError: one of the fields was set.
+    """
+    for name in fields:
+        if getattr(expression.condition, name) != getattr(PLAIN, name):
+            said = name.replace("_", " ")
+            raise InputError(f"{expression!r}: its {said} has no meaning here; leave it out")
+    return expression.condition
+
+
 def _refuse_other_zone(expression: DidExpression, zone: str | None) -> None:
     """Hours and weekdays of one event are those of one zone."""
     clock = expression.condition.clock
@@ -323,4 +329,7 @@ def _refuse_second_window(expression: Expression, window: Window) -> None:
 
 
 def _time(value: str | time) -> time:
-    return value if isinstance(value, time) else time.fromisoformat(value)
+    try:
+        return value if isinstance(value, time) else time.fromisoformat(value)
+    except ValueError as error:
+        raise InputError(f'a time of day is written 09:30, not "{value}"') from error

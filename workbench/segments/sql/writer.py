@@ -61,13 +61,11 @@ class Writer:
 
     def user_zones(self) -> str:
         """Return the CTE of every user's time zone; an unknown one is the account's."""
-        if not any(step.name == USER_ZONES for step in self.steps):
-            self.bind("known_zones", list(ZONES))
-            self.bind("account_zone", self.scope.zone.key)
+        known, account = self.bind("known_zones", list(ZONES)), self.bind("account_zone", self.scope.zone.key)
         column = quote(self.scope.catalogue.attributes["timezone"].column)
         sql = (
-            f"  SELECT user_code, CASE WHEN {column} IN (SELECT unnest($known_zones)) THEN {column} "
-            "ELSE $account_zone END AS zone\n  FROM profiles"
+            f"  SELECT user_code, CASE WHEN {column} IN (SELECT unnest({known})) THEN {column} "
+            f"ELSE {account} END AS zone\n  FROM profiles"
         )
         return self._once(USER_ZONES, "the zone of each user", sql)
 
