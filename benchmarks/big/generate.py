@@ -63,9 +63,7 @@ def generate(out: Path, *, users: int, events: int, noise: int = 1) -> None:
             if writer:
                 writer.close()
             open_month = f"{day:%Y-%m}"
-            writer = pq.ParquetWriter(
-                out / f"events-{open_month}.parquet", table.schema, compression="zstd"
-            )
+            writer = pq.ParquetWriter(out / f"events-{open_month}.parquet", table.schema, compression="zstd")
         assert writer is not None
         writer.write_table(table, row_group_size=122_880)
         print(f"{day:%Y-%m-%d} {frame.height:,} events", flush=True)
@@ -110,26 +108,30 @@ def _rows(rng: Generator, ids: pl.Series, rows: int, shares: np.ndarray, day: da
     favourite = (users * 2_654_435_761 + rng.integers(0, FAVOURITES, rows) * 40_503) % PRODUCTS
     products = pl.Series([f"p{n:04}" for n in range(PRODUCTS)]).gather(favourite)
     shop = pl.col("event").is_in(WITH_PRODUCT)
-    return pl.DataFrame(
-        {
-            "user_id": ids.gather(users),
-            "event": names,
-            "ts": pl.Series(seconds + int(day.timestamp() * 1e6)).cast(pl.Datetime("us", "UTC")),
-            "price": np.round(20 + (favourite % 97) * 3.7 + rng.integers(0, 500, rows) / 100, 2),
-            "product_id": products,
-            "category": pl.Series(CATEGORIES).gather(favourite % len(CATEGORIES)),
-            "quantity": rng.integers(1, 4, rows).astype(float),
-            "coupon": rng.random(rows) < 0.2,
-            "source": pl.Series(SOURCES).gather(rng.integers(0, len(SOURCES), rows)),
-            "seconds": np.round(rng.exponential(40.0, rows), 1),
-        }
-    ).with_columns(
-        *(pl.when(shop).then(pl.col(name)) for name in ("price", "product_id", "category")),
-        pl.when(pl.col("event").is_in(["add_to_cart", "purchase"])).then(pl.col("quantity")),
-        pl.when(pl.col("event") == "purchase").then(pl.col("coupon")),
-        pl.when(~shop).then(pl.col("source")),
-        pl.when(pl.col("event") == "page_view").then(pl.col("seconds")),
-    ).cast(SCHEMA)  # type: ignore[arg-type]
+    return (
+        pl.DataFrame(
+            {
+                "user_id": ids.gather(users),
+                "event": names,
+                "ts": pl.Series(seconds + int(day.timestamp() * 1e6)).cast(pl.Datetime("us", "UTC")),
+                "price": np.round(20 + (favourite % 97) * 3.7 + rng.integers(0, 500, rows) / 100, 2),
+                "product_id": products,
+                "category": pl.Series(CATEGORIES).gather(favourite % len(CATEGORIES)),
+                "quantity": rng.integers(1, 4, rows).astype(float),
+                "coupon": rng.random(rows) < 0.2,
+                "source": pl.Series(SOURCES).gather(rng.integers(0, len(SOURCES), rows)),
+                "seconds": np.round(rng.exponential(40.0, rows), 1),
+            }
+        )
+        .with_columns(
+            *(pl.when(shop).then(pl.col(name)) for name in ("price", "product_id", "category")),
+            pl.when(pl.col("event").is_in(["add_to_cart", "purchase"])).then(pl.col("quantity")),
+            pl.when(pl.col("event") == "purchase").then(pl.col("coupon")),
+            pl.when(~shop).then(pl.col("source")),
+            pl.when(pl.col("event") == "page_view").then(pl.col("seconds")),
+        )
+        .cast(SCHEMA)
+    )  # type: ignore[arg-type]
 
 
 def _users(rng: Generator, users: int, rows: int) -> np.ndarray:
