@@ -9,7 +9,7 @@ from workbench.campaigns import control
 from workbench.campaigns.candidates import candidates
 from workbench.campaigns.library import SavedCampaign
 from workbench.export import linter
-from workbench.segments import qualify
+from workbench.segments.check import check
 from workbench.segments.sentence import sentence
 from workbench.store.lake import LakeVersion
 from workbench.workspace import Workspace
@@ -42,10 +42,8 @@ def ask(workspace: Workspace, campaign: SavedCampaign, *, as_of: datetime) -> Au
     pin = campaign.campaign.segment
     segment = workspace.segments.get(pin.name, pin.version).segment
     version = workspace.lake.at()
-    query = qualify.compiled(segment, as_of, workspace.scope(version))
-    connection = version.connect()
-    users = qualify.qualified(query, connection)
-    connection.close()
+    check(segment, workspace.scope(version), as_of)
+    users = workspace.ask(segment, version, as_of).users
     return Audience(
         campaign=campaign, as_of=as_of, version=version, sentence=sentence(segment.condition), users=users
     )

@@ -3,6 +3,7 @@
 ``%load_ext workbench`` registers the formatters; the objects themselves know of no chart.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +18,8 @@ from workbench.errors import WorkbenchError
 from workbench.export.ledger import RequestState
 from workbench.reach import Reach
 from workbench.runs import Plan, Receipt
-from workbench.segments import qualify
 from workbench.segments.build import Expression
+from workbench.segments.check import check
 from workbench.segments.library import SavedSegment
 from workbench.segments.model import Segment
 from workbench.segments.qualify import Counts
@@ -75,10 +76,10 @@ def _show_counted(item: Segment | Expression, workspace: Workspace | None) -> No
     try:
         lake = workspace.lake.at()
         as_of = min(lake.catalogue.last_ts or utc_now(), utc_now())
-        query = qualify.compiled(segment, as_of, workspace.scope(lake))
-        connection = lake.connect()
-        found = qualify.counts(query, connection)
-        connection.close()
+        began = time.perf_counter()
+        check(segment, workspace.scope(lake), as_of)
+        asked = workspace.ask(segment, lake, as_of)
+        found = asked.counts(time.perf_counter() - began)
     except WorkbenchError as error:
         publish_display_data({"text/html": block(notice(str(error), error=True)), "text/plain": str(error)})
         return

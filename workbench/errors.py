@@ -14,6 +14,7 @@
     ├── DestinationError .......... 5  the receiver did not answer; the run can be resumed
     │   └── CredentialsError ...... 6  the receiver refused the key, or there is none
     ├── BusyError ................. 7  another process holds this run or this lake
+    ├── CancelledError ............ 130  a person stopped a long question; nothing was written
     └── UndeliveredError .......... 8  the run ended with rejected or unknown requests
 """
 
@@ -48,6 +49,12 @@ class InputError(WorkbenchError):
 
 class SettingsError(InputError):
     """A key of workbench.toml that is missing or malformed."""
+
+
+class CancelledError(WorkbenchError):
+    """A person stopped a long question."""
+
+    exit_code = 130
 
 
 class NotFoundError(InputError):

@@ -52,12 +52,13 @@ def reach(
     asked = segment if isinstance(segment, Segment) else workspace.segments.get(segment, version).segment
     lake = workspace.lake.at()
     workspace.check_attributes(lake)
-    connection = lake.connect()
     query = qualify.compiled(asked, as_of, workspace.scope(lake))
-    counts = qualify.counts(query, connection)
+    answer = workspace.ask(asked, lake, as_of)
+    counts = answer.counts(time.perf_counter() - began)
+    connection = lake.connect()
     found = candidates(
         connection,
-        qualify.qualified(query, connection),
+        answer.users,
         as_of=as_of,
         consent_at=as_of,
         catalogue=lake.catalogue,

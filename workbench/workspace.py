@@ -1,6 +1,7 @@
 """The door: everything that one ``workbench.toml`` describes, opened together."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -9,10 +10,16 @@ from workbench.errors import Problem, ProblemsError, StoreError, nearest
 from workbench.export.ledger import Ledger
 from workbench.segments.build.names import Names
 from workbench.segments.library import SegmentLibrary
+from workbench.segments.model import Segment
 from workbench.segments.scope import Scope
+from workbench.segments.vectors import Asked, Vectors, ask
 from workbench.settings import Settings
 from workbench.store.database import Database
 from workbench.store.lake import Lake, LakeVersion
+from workbench.store.reader import Readers
+
+# One of each in a process: panels and notebooks share what was read.
+READERS, VECTORS = Readers(), Vectors()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +44,15 @@ class Workspace:
             catalogue=version.catalogue, zone=self.zone, salt=self.settings.account.salt,
             resolver=self.segments,
         )  # fmt: skip
+
+    def ask(self, segment: Segment, version: LakeVersion, as_of: datetime) -> Asked:
+        """Answer a checked segment at a lake version; what a process has computed is not computed again.
+
+        Raises:
+            StoreError: a file of the version is gone or damaged.
+        """
+        reader = READERS.open(version)
+        return ask(segment, as_of, self.scope(version), reader=reader, vectors=VECTORS)
 
     def names(self, version: LakeVersion | None = None) -> Names:
         """Return what a condition may name, with completion."""

@@ -17,7 +17,7 @@ from segments.trees import behaviours, constants, evenly, questions, traits, tre
 from segments.worlds import worlds
 
 from workbench.errors import IngestError
-from workbench.segments import codec, qualify
+from workbench.segments import codec, qualify, vectors
 from workbench.segments.check import check
 from workbench.segments.frames import compile_frame
 from workbench.segments.model import Segment
@@ -26,6 +26,7 @@ from workbench.segments.sql import Query, compile_sql
 from workbench.store import engine
 from workbench.store.frames import Frames, frames
 from workbench.store.ingest import import_list
+from workbench.store.reader import Reader
 
 TYPES = {
     "events": {
@@ -74,6 +75,8 @@ class Engines:
         self.scope: Scope = workspace.scope(version)
         self.connection = version.connect()
         self.frames: Frames = frames(version)
+        self.reader = Reader(version)
+        self.vectors = vectors.Vectors()
         self.users = dict(engine.rows(self.connection, "SELECT user_code, user_id FROM users"))
 
     def query(self, tree: dict[str, Any], as_of: datetime) -> tuple[Segment, Query]:
@@ -92,7 +95,12 @@ class Engines:
         told = json.dumps({"tree": tree, "as_of": as_of.isoformat()}, indent=1)
         assert by_sql == expected, f"DuckDB: {told}"
         assert by_frame == expected, f"Polars: {told}"
-        assert qualify.counts(query, self.connection).qualified == len(expected)
+        counts = qualify.counts(query, self.connection)
+        assert counts.qualified == len(expected)
+        asked = vectors.ask(segment, as_of, self.scope, reader=self.reader, vectors=self.vectors)
+        assert sorted(self.users[code] for code in asked.users["user_code"]) == expected, f"vectors: {told}"
+        by_vector = [(item.depth, int((item.holds & asked.everyone).sum())) for item in asked.conditions]
+        assert by_vector == [(item.depth, item.users) for item in counts.conditions], f"vectors: {told}"
 
     def compare_values(self, tree: dict[str, Any], as_of: datetime) -> None:
         """The values that the content gets: newest first, at most three."""

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from workbench.errors import StoreError
+from workbench.errors import CancelledError, StoreError
 
 Connection = duckdb.DuckDBPyConnection
 BinderError = duckdb.BinderException
@@ -73,6 +73,8 @@ def errors() -> Iterator[None]:
     """Translate what DuckDB raises when a file or the disk fails."""
     try:
         yield
+    except duckdb.InterruptException as error:
+        raise CancelledError("stopped before the answer was there") from error
     except duckdb.IOException as error:
         raise StoreError(f"the lake cannot be read or written: {_first_line(error)}") from error
     except duckdb.OutOfMemoryException as error:

@@ -1,5 +1,6 @@
 """The lake: immutable Parquet files under a pointer row, read at one pinned version."""
 
+import hashlib
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -264,6 +265,18 @@ class LakeVersion:
         Raises:
             StoreError: a file of this version is gone or has another size than it was written with.
         """
+        self.look()
+        connection = engine.connect(temporary=self.temporary, memory=memory)
+        for kind, view in VIEWS.items():
+            engine.execute(connection, f"CREATE VIEW {view} AS {self._select(kind)}")
+        return connection
+
+    def look(self) -> None:
+        """See that every file is there in full.
+
+        Raises:
+            StoreError: a file of this version is gone or has another size than it was written with.
+        """
         for file in self.files:
             try:
                 size = (self.lake / file.path).stat().st_size
@@ -271,10 +284,6 @@ class LakeVersion:
                 raise StoreError(f'the lake file "{file.path}" cannot be read: {error.strerror}') from error
             if size != file.bytes:
                 raise StoreError(f'the lake file "{file.path}" is damaged: {size:,} of {file.bytes:,} bytes')
-        connection = engine.connect(temporary=self.temporary, memory=memory)
-        for kind, view in VIEWS.items():
-            engine.execute(connection, f"CREATE VIEW {view} AS {self._select(kind)}")
-        return connection
 
     def properties(self, kind: str) -> tuple[Property, ...]:
         """Return the properties of ``kind`` that are columns beside those of ``BASE_COLUMNS``."""
@@ -283,6 +292,17 @@ class LakeVersion:
             "events": catalogue.properties, "profiles": catalogue.attributes, "devices": catalogue.devices,
         }.get(kind, {})  # fmt: skip
         return tuple(item for item in known.values() if item.column not in {"user_id", "device_id"})
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """For each kind a digest of its files: equal digests, equal rows, since files never change."""
+        names: dict[str, list[str]] = {kind: [] for kind in BASE_COLUMNS}
+        for file in self.files:
+            names[file.kind].append(file.path)
+        return {
+            kind: hashlib.sha256("\n".join(sorted(paths)).encode()).hexdigest()
+            for kind, paths in names.items()
+        }
 
     def paths(self, kind: str) -> list[str]:
         """Return the absolute paths of the files of ``kind``."""

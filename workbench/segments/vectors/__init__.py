@@ -1,0 +1,10 @@
+"""Vectors: one aggregate of a behaviour for every user, as an array over the dense user codes.
+
+A behaviour is scanned once; what it is compared with is compared over the array. So a threshold, an
+operator or a group that moves reads nothing again.
+"""
+
+from workbench.segments.vectors.cache import Vectors
+from workbench.segments.vectors.tree import Asked, ask
+
+__all__ = ["Asked", "Vectors", "ask"]
