@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from workbench.errors import BusyError, StoreError
 from workbench.settings import DeclaredCatalogue, PropertyType, actor
 from workbench.store import catalogue as catalogues
-from workbench.store import engine, tables
+from workbench.store import engine, facts, tables
 from workbench.store.catalogue import SQL_TYPES, Catalogue, ListVersion, Property
 from workbench.store.database import Database
 
@@ -255,6 +255,21 @@ class LakeVersion:
         """Whether some rows carry their own time as the time at which they were recorded."""
         return any(file.contents.get("reconstructed") for file in self.files)
 
+    @property
+    def recorded_until(self) -> datetime | None:
+        """The instant by which all events are recorded; None without events, or where a file does not say."""
+        return facts.recorded_until(file.contents for file in self.files if file.kind == "events")
+
+    def single_profiles(self, as_of: datetime) -> bool:
+        """Whether ``profile_versions`` is known to have one row a user at most, each seen at ``as_of``."""
+        return facts.single_profiles((file.contents for file in self.files if file.kind == "profiles"), as_of)
+
+    def profile_codes(self, as_of: datetime) -> list[tuple[int, int]] | None:
+        """Return the ranges of user codes, both ends included, that have a profile; None where files cannot tell."""
+        return facts.profile_codes(
+            [(file.contents, file.rows) for file in self.files if file.kind == "profiles"], as_of
+        )
+
     def rows(self, kind: str) -> int:
         """Count the rows of ``kind`` from the file list; for profiles and devices, their versions."""
         return sum(file.rows for file in self.files if file.kind == kind)
@@ -268,7 +283,7 @@ class LakeVersion:
         self.look()
         connection = engine.connect(temporary=self.temporary, memory=memory)
         for kind, view in VIEWS.items():
-            engine.execute(connection, f"CREATE VIEW {view} AS {self._select(kind)}")
+            engine.execute(connection, f"CREATE VIEW {view} AS {self.select(kind)}")
         return connection
 
     def look(self) -> None:
@@ -308,19 +323,31 @@ class LakeVersion:
         """Return the absolute paths of the files of ``kind``."""
         return [str(self.lake / file.path) for file in self.files if file.kind == kind]
 
-    def _select(self, kind: str) -> str:
-        present = {name for file in self.files if file.kind == kind for name in file.contents["columns"]}
+    def select(
+        self, kind: str, files: Iterable[LakeFile] | None = None, columns: Iterable[str] | None = None
+    ) -> str:
+        """Return the SQL of the rows of ``kind`` as the views have them.
+
+        Args:
+            kind: of the rows.
+            files: some of its files; all by default.
+            columns: names of columns beside those of ``BASE_COLUMNS``; all by default.
+        """
+        chosen = [file for file in self.files if file.kind == kind] if files is None else list(files)
+        shapes = {tuple(file.contents["columns"]) for file in chosen}
+        present = {name for shape in shapes for name in shape}
+        wanted = None if columns is None else set(columns)
         parts = [f"{name}::{sql} AS {name}" for name, sql in BASE_COLUMNS[kind].items()]
         for item in self.properties(kind):
-            value = engine.quote(item.column) if item.column in present else "NULL"
-            parts.append(f"{value}::{SQL_TYPES[item.type]} AS {engine.quote(item.column)}")
-        paths = self.paths(kind)
-        if not paths:
+            if wanted is None or item.column in wanted:
+                value = engine.quote(item.column) if item.column in present else "NULL"
+                parts.append(f"{value}::{SQL_TYPES[item.type]} AS {engine.quote(item.column)}")
+        if not chosen:
             empty = ", ".join(f"NULL::{sql} AS {name}" for name, sql in BASE_COLUMNS[kind].items())
             return f"SELECT {', '.join(parts)} FROM (SELECT {empty}) WHERE false"
-        listed = ", ".join(engine.files(Path(path)) for path in paths)
-        source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-        return f"SELECT {', '.join(parts)} FROM {source}"
+        listed = ", ".join(engine.files(self.lake / file.path) for file in chosen)
+        by_name = ", union_by_name = true" if len(shapes) > 1 else ""
+        return f"SELECT {', '.join(parts)} FROM read_parquet([{listed}]{by_name}, hive_partitioning = false)"
 
 
 def profiles_at(instant: str = "$as_of") -> str:
@@ -337,11 +364,15 @@ def devices_at(instant: str = "$as_of") -> str:
     return _newest("device_versions", "user_code, device_id", instant)
 
 
+def visible(instant: str = "$as_of") -> str:
+    """Return the SQL of whether a version of a profile or device was known at an instant."""
+    return f"coalesce(recorded_at, valid_from, {instant}) <= {instant} AND coalesce(valid_from, {instant}) <= {instant}"
+
+
 def _newest(view: str, identity: str, instant: str) -> str:
-    visible = f"coalesce(recorded_at, valid_from, {instant}) <= {instant} AND coalesce(valid_from, {instant}) <= {instant}"
     key = "(coalesce(valid_from, recorded_at, '-infinity'::TIMESTAMPTZ), seq, coalesce(recorded_at, '-infinity'::TIMESTAMPTZ))"
     return f"""SELECT * EXCLUDE (newest) FROM {view} JOIN (
-    SELECT {identity}, max({key}) AS newest FROM {view} WHERE {visible} GROUP BY {identity}
+    SELECT {identity}, max({key}) AS newest FROM {view} WHERE {visible(instant)} GROUP BY {identity}
   ) USING ({identity}) WHERE {key} = newest"""
 
 

@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from workbench.errors import StoreError
 from workbench.store import engine
 from workbench.store.lake import LakeVersion
 
 BATCH = 1_000_000
 MOST_OPEN = 3
+MOST_BYTES, SMALL = 4, 1_000_000
 
 
 class Reader:
@@ -34,17 +37,48 @@ class Reader:
         engine.execute(self._connection, "SET streaming_buffer_size = '32MB'")
         ((users,),) = engine.rows(self._connection, "SELECT coalesce(max(user_code) + 1, 0) FROM users")
         self.users = int(users)
+        self._repeats: dict[str, bool] = {}
 
     @contextmanager
-    def cursor(self, running: set[engine.Connection]) -> Iterator[engine.Connection]:
-        """Open a cursor that is a member of ``running`` while it is used, so that others can interrupt it."""
+    def cursor(self) -> Iterator[engine.Connection]:
+        """Open a cursor while it is used."""
         found = self._connection.cursor()
-        running.add(found)
         try:
             yield found
         finally:
-            running.discard(found)
             found.close()
+
+    def repeats(self, kind: str, column: str) -> bool:
+        """Whether the values of a text column repeat so often that its files hold numbers in their place.
+
+        Judged by the bytes that a value takes; ids and addresses take more.
+        """
+        if column not in self._repeats:
+            size = rows = 0
+            for path in self.version.paths(kind):
+                found, count = _size(path, column)
+                size, rows = size + found, rows + count
+            self._repeats[column] = 0 < size <= max(MOST_BYTES * rows, SMALL)
+        return self._repeats[column]
+
+    def dictionary(self, kind: str, column: str) -> pa.Table | None:
+        """Return ``user_code`` and a text column whose values are numbered; None where a file lacks it.
+
+        Raises:
+            StoreError: a lake file is damaged.
+        """
+        tables = []
+        for path in self.version.paths(kind):
+            try:
+                with pq.ParquetFile(path, read_dictionary=[column]) as file:
+                    if column not in file.schema_arrow.names:
+                        return None
+                    tables.append(file.read(["user_code", column]))
+            except (OSError, pa.ArrowException) as error:
+                raise StoreError(f"a lake file is damaged: {error}") from error
+        if not tables or any(not pa.types.is_dictionary(table.schema.field(column).type) for table in tables):
+            return None
+        return pa.concat_tables(tables)
 
     def close(self) -> None:
         """Close the engine; questions under way end with an error."""
@@ -83,6 +117,20 @@ class Readers:
         """Forget all readers."""
         with self._lock:
             self._open.clear()
+
+
+def _size(path: str, column: str) -> tuple[int, int]:
+    """Return the bytes of a column before compression, and its rows; nothing where the file lacks it."""
+    try:
+        metadata = pq.read_metadata(path)
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"a lake file is damaged: {error}") from error
+    names = metadata.schema.to_arrow_schema().names
+    if column not in names:
+        return 0, 0
+    place = names.index(column)
+    groups = [metadata.row_group(number).column(place) for number in range(metadata.num_row_groups)]
+    return sum(group.total_uncompressed_size for group in groups), metadata.num_rows
 
 
 def stream(

@@ -68,7 +68,7 @@ def _milestone(writer: Writer, condition: Milestone) -> str:
     prefix = writer.name("milestone")
     source = rows_sql(writer, selection(condition), EVER, prefix)
     extreme = "min(ts)" if condition.which == "first" else "max(ts)"
-    limits = _times(writer, condition.window, prefix, extreme) or [f"{extreme} IS NOT NULL"]
+    limits = times(writer, condition.window, prefix, extreme) or [f"{extreme} IS NOT NULL"]
     return f"  SELECT user_code {source}\n  GROUP BY user_code\n  HAVING {' AND '.join(limits)}"
 
 
@@ -104,11 +104,11 @@ def _regularly(writer: Writer, condition: Regularly) -> str:
     ]
     source = rows_sql(writer, selection(condition), EVER, prefix)
     period = " + ".join(f"(ts >= {start})::INTEGER" for start in starts[1:]) or "0"
-    times = writer.bind(f"{prefix}_times", condition.times)
+    least_times = writer.bind(f"{prefix}_times", condition.times)
     least = writer.bind(f"{prefix}_least", condition.at_least)
     return (
         f"  SELECT user_code FROM (\n  SELECT user_code, {period} AS period {source}\n"
-        f"    AND ts >= {starts[0]}\n  GROUP BY user_code, period\n  HAVING count(*) >= {times}\n  )\n"
+        f"    AND ts >= {starts[0]}\n  GROUP BY user_code, period\n  HAVING count(*) >= {least_times}\n  )\n"
         f"  GROUP BY user_code\n  HAVING count(*) >= {least}"
     )
 
@@ -169,30 +169,46 @@ def _part(writer: Writer, part: ConstantPart) -> str:
 
 def rows_sql(writer: Writer, events: Selection, window: Window, prefix: str) -> str:
     """Return FROM and WHERE of the chosen events in a window, as they were recorded by ``as_of``."""
-    source = "events"
-    filters = [_names(writer, events.events, prefix), "ts <= $as_of", "coalesce(received_at, ts) <= $as_of"]
-    filters += _times(writer, window, prefix)
-    for number, item in enumerate(events.where, 1):
-        known = writer.scope.catalogue.properties
-        filters.append(compare.predicate(writer, item, known, f"{prefix}_f{number}"))
-    if events.clock is not None:
-        local = "timezone(zone, ts)"
-        if events.clock.zone == "user":
-            source = f"events JOIN {writer.user_zones()} USING (user_code)"
-        else:
-            local = _account_time(writer)
-        filters += _clock(writer, events.clock, local, prefix)
-    return f"FROM {source}\n  WHERE " + "\n    AND ".join(filters)
+    parts = [names(writer, events, prefix), *recorded(), *times(writer, window, prefix)]
+    parts += filters(writer, events, prefix)
+    return f"FROM {source(writer, events)}\n  WHERE " + "\n    AND ".join(parts)
 
 
-def _names(writer: Writer, events: tuple[str, ...], prefix: str) -> str:
-    if ANY_EVENT in events:
+def source(writer: Writer, events: Selection, rows: str = "events") -> str:
+    """Return the SQL of the table of a selection: with the user's zone where the clock needs it."""
+    if events.clock is not None and events.clock.zone == "user":
+        return f"{rows} JOIN {writer.user_zones()} USING (user_code)"
+    return rows
+
+
+def names(writer: Writer, events: Selection, prefix: str) -> str:
+    """Return the SQL of the names of a selection."""
+    if ANY_EVENT in events.events:
         return "true"
-    names = [writer.bind(f"{prefix}_e{n}", event) for n, event in enumerate(events, 1)]
-    return f"event = {names[0]}" if len(names) == 1 else f"event IN ({', '.join(names)})"
+    bound = [writer.bind(f"{prefix}_e{n}", event) for n, event in enumerate(events.events, 1)]
+    return f"event = {bound[0]}" if len(bound) == 1 else f"event IN ({', '.join(bound)})"
 
 
-def _times(writer: Writer, window: Window, prefix: str, ts: str = "ts") -> list[str]:
+def recorded() -> list[str]:
+    """Return the SQL of what had happened and was recorded by ``as_of``."""
+    return ["ts <= $as_of", "coalesce(received_at, ts) <= $as_of"]
+
+
+def filters(writer: Writer, events: Selection, prefix: str) -> list[str]:
+    """Return the SQL of the filters and of the clock of a selection."""
+    known = writer.scope.catalogue.properties
+    found = [
+        compare.predicate(writer, item, known, f"{prefix}_f{number}")
+        for number, item in enumerate(events.where, 1)
+    ]
+    if events.clock is not None:
+        local = "timezone(zone, ts)" if events.clock.zone == "user" else _account_time(writer)
+        found += _clock(writer, events.clock, local, prefix)
+    return found
+
+
+def times(writer: Writer, window: Window, prefix: str, ts: str = "ts") -> list[str]:
+    """Return the SQL of a window's bounds."""
     limits = span(window, writer.as_of, writer.scope.zone)
     found = []
     if limits.start is not None:

@@ -8,28 +8,27 @@ from workbench.segments.behaviours import ConstantProperty, Did, Interest, Miles
 from workbench.segments.model import AllOf, AnyOf, Condition, Not, Segment
 from workbench.segments.scope import Scope, aware
 from workbench.segments.sql.behaviours import behaviour
-from workbench.segments.sql.query import EVERYONE, Query
+from workbench.segments.sql.query import EVERYONE, PROFILES, Query
 from workbench.segments.sql.traits import trait
 from workbench.segments.sql.writer import Writer
 from workbench.segments.traits import Age, Bucket, Device, InList, InSegment, Near, UserProperty
 
 
-def compile_sql(segment: Segment, as_of: datetime, scope: Scope) -> Query:
+def compile_sql(segment: Segment, as_of: datetime, scope: Scope, profiles: str = PROFILES) -> Query:
     """Compile a checked segment.
 
     Args:
         segment: without problems (``check.check`` has passed).
         as_of: the instant of the question; rows recorded later are not seen.
         scope: the account, and the lake version whose views the query reads.
+        profiles: the SQL of the profiles at the instant, where a plainer one gives the same.
 
     Raises:
         InputError: ``as_of`` is naive.
     """
-    writer = Writer(as_of=aware(as_of), scope=scope)
+    writer = Writer(as_of=aware(as_of), scope=scope, profiles=profiles)
     _add(writer, segment.condition, depth=0)
-    return Query(
-        steps=tuple(writer.steps), parameters=writer.parameters, matched=writer.matched, limits=writer.limits
-    )
+    return writer.query
 
 
 def _add(writer: Writer, condition: Condition, depth: int) -> str:

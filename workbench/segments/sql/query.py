@@ -8,6 +8,7 @@ from typing import Any
 from workbench.store.lake import profiles_at
 
 EVERYONE = "everyone"
+PROFILES = profiles_at()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +37,14 @@ class Query:
         parameters: the bound values by name.
         matched: for each constant property the SQL of its values, see ``matched_sql``.
         limits: how many of them the content gets.
+        profiles: the SQL of the profiles at the instant.
     """
 
     steps: tuple[Step, ...]
     parameters: Mapping[str, Any]
     matched: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
+    profiles: str = PROFILES
 
     @property
     def conditions(self) -> tuple[Step, ...]:
@@ -80,7 +83,7 @@ class Query:
     def ctes(self) -> str:
         """The steps, and the profiles at the instant, as the WITH of a query."""
         ctes = [
-            f"profiles AS (\n  {profiles_at()}\n)",
+            f"profiles AS (\n  {self.profiles}\n)",
             f"{EVERYONE} AS (\n  SELECT user_code FROM profiles\n)",
         ]
         ctes += [f"-- {_comment(step.sentence)}\n{step.name} AS (\n{step.sql}\n)" for step in self.steps]

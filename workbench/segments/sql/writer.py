@@ -8,7 +8,7 @@ from typing import Any
 from workbench.segments.model import Condition
 from workbench.segments.scope import ZONES, Scope
 from workbench.segments.sentence import sentence
-from workbench.segments.sql.query import Step
+from workbench.segments.sql.query import PROFILES, Query, Step
 from workbench.store.engine import quote
 from workbench.store.lake import devices_at
 
@@ -21,6 +21,7 @@ class Writer:
 
     as_of: datetime
     scope: Scope
+    profiles: str = PROFILES
     steps: list[Step] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
     matched: dict[str, str] = field(default_factory=dict)
@@ -34,6 +35,14 @@ class Writer:
     def today(self) -> date:
         """The account's date of the question."""
         return self.scope.today(self.as_of)
+
+    @property
+    def query(self) -> Query:
+        """What is written so far."""
+        return Query(
+            steps=tuple(self.steps), parameters=self.parameters, matched=self.matched, limits=self.limits,
+            profiles=self.profiles,
+        )  # fmt: skip
 
     def name(self, slug: str) -> str:
         """Return the name of the next step."""

@@ -4,7 +4,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
+
+from workbench.segments.vectors.texts import Texts
 
 LIMIT = 1_000_000_000
 
@@ -17,7 +19,7 @@ class Sized(Protocol):
         """The size in bytes."""
 
 
-Value = TypeVar("Value", bound=Sized)
+Value = TypeVar("Value", bound=Sized | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Vectors:
     def __init__(self, limit: int = LIMIT) -> None:
         """Hold at most ``limit`` bytes."""
         self.limit = limit
+        self.texts = Texts()
         self.hits = self.misses = 0
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, Sized] = OrderedDict()
@@ -53,7 +56,7 @@ class Vectors:
     def get(self, key: Key, compute: Callable[[], Value]) -> Value:
         """Return what is kept under ``key``, or compute and keep it.
 
-        An error of ``compute`` (a cancelled question, a damaged file) is raised and nothing is kept;
+        An error of ``compute`` (a cancelled question, a damaged file) is raised and nothing is kept, nor is None;
         others who wait for the same answer then compute it themselves.
         """
         while True:
@@ -61,7 +64,7 @@ class Vectors:
                 if key in self._kept:
                     self.hits += 1
                     self._kept.move_to_end(key)
-                    return self._kept[key]  # type: ignore[return-value]
+                    return cast("Value", self._kept[key])
                 turn = self._under_way.get(key)
                 if turn is None:
                     self.misses += 1
@@ -93,7 +96,9 @@ class Vectors:
         with self._lock:
             return len(self._kept)
 
-    def _keep(self, key: Key, value: Sized) -> None:
+    def _keep(self, key: Key, value: Sized | None) -> None:
+        if value is None:
+            return
         with self._lock:
             self._kept[key] = value
             held = sum(kept.nbytes for kept in self._kept.values())

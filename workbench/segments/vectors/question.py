@@ -1,43 +1,27 @@
 """What the conditions of one question share: the open lake version, the instant, and what is known."""
 
 import re
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from workbench.segments.scope import Scope
+from workbench.segments.sql.query import PROFILES
 from workbench.segments.sql.writer import Writer
 from workbench.segments.vectors.cache import Key, Vectors
+from workbench.segments.vectors.watch import Watch
 from workbench.store import engine
+from workbench.store.lake import visible
 from workbench.store.reader import Reader, stream
 
 Mask = npt.NDArray[np.bool_]
 PLACEHOLDER = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 KINDS = ("users", "events", "profiles", "devices", "lists")
-
-
-@dataclass(frozen=True, slots=True)
-class Vector:
-    """What was computed over the matching events of each user.
-
-    Attributes:
-        counts: how many events match, by user code.
-        values: the aggregate, by user code; None where it is the count itself. Not a number where the user
-            has no value.
-    """
-
-    counts: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float64] | None = None
-
-    @property
-    def nbytes(self) -> int:
-        """The size in bytes."""
-        return self.counts.nbytes + (0 if self.values is None else self.values.nbytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,25 +33,40 @@ class Question:
         scope: the account at that version.
         as_of: in UTC.
         vectors: what is known already.
-        running: the cursors that are at work; interrupting them cancels the question.
-        stop: set when the question is cancelled.
+        watch: who looks on.
     """
 
     reader: Reader
     scope: Scope
     as_of: datetime
     vectors: Vectors
-    running: set[engine.Connection] = field(default_factory=set)
-    stop: threading.Event = field(default_factory=threading.Event)
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def users(self) -> int:
         """How many user codes there are."""
         return self.reader.users
 
+    @property
+    def single_profiles(self) -> bool:
+        """Whether every user has one version of the profile, which holds at the instant."""
+        return self.reader.version.single_profiles(self.as_of)
+
     def writer(self) -> Writer:
         """Begin a query."""
-        return Writer(as_of=self.as_of, scope=self.scope)
+        profiles = "SELECT * FROM profile_versions" if self.single_profiles else PROFILES
+        return Writer(as_of=self.as_of, scope=self.scope, profiles=profiles)
+
+    def everyone(self) -> Mask:
+        """Return who has a profile."""
+        ranges = self.reader.version.profile_codes(self.as_of)
+        if ranges is not None:
+            found = np.zeros(self.users, dtype=np.bool_)
+            for first, last in ranges:
+                found[first : last + 1] = True
+            return found
+        sql = f"SELECT user_code FROM profile_versions WHERE {visible()}"
+        return self.members(sql, {"as_of": self.as_of}, "profiles")
 
     def key(self, sql: str, values: Mapping[str, Any], *kinds: str) -> Key:
         """Return under what an answer is kept: the query, its values, and the files of what it reads."""
@@ -76,6 +75,34 @@ class Question:
         return Key(
             lake=str(version.lake), data=data, query=sql, values=repr(sorted(used(sql, values).items()))
         )
+
+    def batches(self, sql: str, values: Mapping[str, Any], rows: int = 0) -> Iterator[pa.RecordBatch]:
+        """Yield what a query finds, in columns.
+
+        Args:
+            sql: the query.
+            values: its bound values; those that it does not use are left out.
+            rows: how many of them were announced to whoever looks on.
+        """
+        with self.reader.cursor() as cursor, self.watch.running(cursor):
+            for batch in stream(cursor, sql, used(sql, values)):
+                self.watch.read(batch.num_rows if rows else 0)
+                yield batch
+
+    def arrays(
+        self, sql: str, values: Mapping[str, Any], held: Mapping[str, pa.Table] | None = None
+    ) -> tuple[npt.NDArray[Any], ...]:
+        """Return the columns that a query finds at once.
+
+        Args:
+            sql: the query, for numbers without null.
+            values: its bound values; those that it does not use are left out.
+            held: tables in memory that the query names beside the lake's.
+        """
+        with self.reader.cursor() as cursor, self.watch.running(cursor):
+            for name, table in (held or {}).items():
+                cursor.register(name, table)
+            return engine.arrays(cursor, sql, used(sql, values))
 
     def members(self, sql: str, values: Mapping[str, Any], *kinds: str) -> Mask:
         """Return who is named by a query with one column, ``user_code``.
@@ -88,9 +115,8 @@ class Question:
 
         def compute() -> Mask:
             found = np.zeros(self.users, dtype=np.bool_)
-            with self.reader.cursor(self.running) as cursor:
-                for batch in stream(cursor, sql, used(sql, values)):
-                    found[batch.column(0).to_numpy()] = True
+            for codes in self.arrays(sql, values):
+                found[codes] = True
             return found
 
         return self.vectors.get(self.key(sql, values, *kinds), compute)

@@ -1,27 +1,30 @@
 """The tree itself: groups combine the masks of what they hold, in the order of the SQL's steps."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
 
-from workbench.segments.behaviours import ConstantProperty, Did, Interest, Milestone, Regularly, Sequence
+from workbench.segments.behaviours import ConstantProperty, Did, Milestone, Sequence
 from workbench.segments.model import AllOf, AnyOf, Condition, Not, Segment
 from workbench.segments.qualify import ConditionCount, Counts
 from workbench.segments.scope import Scope, aware
 from workbench.segments.sentence import sentence
 from workbench.segments.sql import compile_sql
-from workbench.segments.sql.query import Query
-from workbench.segments.traits import Age, Bucket, Device, InList, InSegment, Near, UserProperty
-from workbench.segments.vectors.behaviours import did, vector
+from workbench.segments.traits import InSegment, UserProperty
+from workbench.segments.vectors.attributes import user_property
+from workbench.segments.vectors.behaviours import did, milestone
 from workbench.segments.vectors.cache import Vectors
+from workbench.segments.vectors.constants import constant
 from workbench.segments.vectors.question import Mask, Question
+from workbench.segments.vectors.sequences import sequence
+from workbench.segments.vectors.watch import Watch
 from workbench.store.reader import Reader
 
-WORKERS = 2
+Masks: TypeAlias = Mapping[Condition, Mask]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,7 +74,15 @@ class Asked:
         return pl.DataFrame({"user_code": np.flatnonzero(self.qualified).astype(np.uint32)})
 
 
-def ask(segment: Segment, as_of: datetime, scope: Scope, *, reader: Reader, vectors: Vectors) -> Asked:
+def ask(
+    segment: Segment,
+    as_of: datetime,
+    scope: Scope,
+    *,
+    reader: Reader,
+    vectors: Vectors,
+    watch: Watch | None = None,
+) -> Asked:
     """Answer a checked segment.
 
     Args:
@@ -80,32 +91,31 @@ def ask(segment: Segment, as_of: datetime, scope: Scope, *, reader: Reader, vect
         scope: the account at the reader's lake version.
         reader: of that version.
         vectors: what is known already; it learns what is computed.
+        watch: hears how far it is, and may stop it.
 
     Raises:
         InputError: ``as_of`` is naive.
         CancelledError: the question was stopped.
         StoreError: the lake cannot be read.
     """
-    question = Question(reader=reader, scope=scope, as_of=aware(as_of), vectors=vectors)
-    _read_ahead(question, segment.condition)
-    everyone = _everyone(question)
+    question = opened(as_of, scope, reader=reader, vectors=vectors, watch=watch)
+    everyone = question.everyone()
+    masks = {leaf: leaf_mask(question, leaf, everyone) for leaf in leaves(question, segment.condition)}
     held: list[Held] = []
-    _hold(question, segment.condition, 0, everyone, held)
+    _hold(question, segment.condition, 0, everyone, masks, held)
     return Asked(everyone=everyone, conditions=tuple(held))
 
 
-def _everyone(question: Question) -> Mask:
-    ctes = Query(steps=(), parameters={}).ctes
-    return question.members(f"{ctes}\nSELECT user_code FROM everyone", {"as_of": question.as_of}, "profiles")
+def opened(
+    as_of: datetime, scope: Scope, *, reader: Reader, vectors: Vectors, watch: Watch | None = None
+) -> Question:
+    """Begin a question; see ``ask``."""
+    return Question(reader=reader, scope=scope, as_of=aware(as_of), vectors=vectors, watch=watch or Watch())
 
 
-def _read_ahead(question: Question, condition: Condition) -> None:
-    """Scan behaviours side by side: a small scan does not keep all cores busy."""
-    wanted = list(dict.fromkeys(_leaves(question, condition)))
-    if len(wanted) < 2:
-        return
-    with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(lambda leaf: _leaf_vector(question, leaf), wanted))
+def leaves(question: Question, condition: Condition) -> list[Condition]:
+    """Return the conditions that hold no others, each once, in the order of the tree."""
+    return list(dict.fromkeys(_leaves(question, condition)))
 
 
 def _leaves(question: Question, condition: Condition) -> list[Condition]:
@@ -122,53 +132,61 @@ def _leaves(question: Question, condition: Condition) -> list[Condition]:
             return [condition]
 
 
-def _leaf_vector(question: Question, leaf: Condition) -> None:
-    if isinstance(leaf, Did):
-        vector(question, leaf)
-    else:
-        _members(question, leaf)
+def leaf_mask(question: Question, leaf: Condition, everyone: Mask) -> Mask:
+    """Return who fits a condition that holds no others: from arrays, or from its own SQL."""
+    holds: Mask | None = None
+    match leaf:
+        case Did():
+            return did(question, leaf, everyone)
+        case Milestone():
+            return milestone(question, leaf)
+        case Sequence():
+            holds = sequence(question, leaf)
+        case ConstantProperty():
+            holds = constant(question, leaf)
+        case UserProperty():
+            holds = user_property(question, leaf)
+    if holds is not None:
+        return holds
+    query = compile_sql(
+        Segment(name="condition", condition=leaf), question.as_of, question.scope, question.writer().profiles
+    )
+    return question.members(f"{query.ctes}\nSELECT user_code FROM {query.steps[-1].name}", query.parameters)
 
 
-def _hold(question: Question, condition: Condition, depth: int, everyone: Mask, held: list[Held]) -> Mask:
+def _hold(
+    question: Question, condition: Condition, depth: int, everyone: Mask, masks: Masks, held: list[Held]
+) -> Mask:
     """Append who fits a condition, after all below it, and return that."""
+
+    def below(part: Condition) -> Mask:
+        return _hold(question, part, depth + 1, everyone, masks, held)
+
     match condition:
         case AllOf():
             wanted = [part for part in condition.conditions if not isinstance(part, Not)]
             refused = [part.condition for part in condition.conditions if isinstance(part, Not)]
             holds = everyone if not wanted else np.ones(question.users, dtype=np.bool_)
             for part in wanted:
-                holds = holds & _hold(question, part, depth + 1, everyone, held)
+                holds = holds & below(part)
             for inner in refused:
-                holds = holds & ~_hold(question, inner, depth + 1, everyone, held)
+                holds = holds & ~below(inner)
         case AnyOf():
             holds = np.zeros(question.users, dtype=np.bool_)
             for one in condition.conditions:
-                holds = holds | _hold(question, one, depth + 1, everyone, held)
+                holds = holds | below(one)
         case Not():
-            holds = everyone & ~_hold(question, condition.condition, depth + 1, everyone, held)
+            holds = everyone & ~below(condition.condition)
         case Did(match="all") if len(condition.events) > 1:
             holds = np.ones(question.users, dtype=np.bool_)
-            for part in _each(condition):
-                holds = holds & _hold(question, part, depth + 1, everyone, held)
+            for each in _each(condition):
+                holds = holds & below(each)
         case InSegment():
-            holds = _hold(question, _named(question, condition), depth + 1, everyone, held)
-        case Did():
-            holds = did(question, condition, everyone)
-        case Milestone() | Interest() | Regularly() | Sequence() | ConstantProperty():
-            holds = _members(question, condition)
-        case UserProperty() | Age() | Near() | Bucket() | Device() | InList():
-            holds = _members(question, condition)
+            holds = below(_named(question, condition))
         case _:
-            assert_never(condition)
+            holds = masks[condition]
     held.append(Held(condition=condition, depth=depth, holds=holds))
     return holds
-
-
-def _members(question: Question, condition: Condition) -> Mask:
-    """Ask the SQL of one condition."""
-    query = compile_sql(Segment(name="condition", condition=condition), question.as_of, question.scope)
-    sql = f"{query.ctes}\nSELECT user_code FROM {query.steps[-1].name}"
-    return question.members(sql, query.parameters)
 
 
 def _named(question: Question, condition: InSegment) -> Condition:

@@ -7,13 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from workbench.settings import Source
-from workbench.store import engine
+from workbench.store import engine, parquet
 from workbench.store.catalogue import Property
 from workbench.store.ingest.mapping import REJECTED_MONTH
 from workbench.store.ingest.staging import FILE, LINE
-from workbench.store.lake import Lake, LakeFile, LakeVersion, sync
-
-PARQUET = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
+from workbench.store.lake import Lake, LakeFile, LakeVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +57,8 @@ def write(
         if _may_repeat(connection, rows, base):
             _find_doubled_rows(connection, rows, base, properties, with_ids=with_ids)
         event_id = "event_id" if with_ids else "NULL::VARCHAR AS event_id"
-        files += _month_file(connection, lake, rows, month, properties, source, event_id, now)
+        written = _month_file(connection, lake, rows, month, properties, source, event_id, now)
+        files += [written] if written else []
     ((duplicates,),) = engine.rows(connection, "SELECT count(*) FROM doubled")
     return Written(files=tuple(files), added=sum(file.rows for file in files), duplicates=int(duplicates))
 
@@ -139,8 +138,7 @@ def _month_file(
     source: Source,
     event_id: str,
     now: datetime,
-) -> list[LakeFile]:
-    path = lake.new_path("events", f"month={month}")
+) -> LakeFile | None:
     columns = ", ".join(engine.quote(item.column) for item in properties.values())
     received = {
         "history": "NULL::TIMESTAMPTZ", "now": "$now::TIMESTAMPTZ",
@@ -150,39 +148,7 @@ def _month_file(
         f"{', ' + columns if columns else ''} FROM {rows} t JOIN codes USING (user_id) "
         f"ANTI JOIN doubled USING ({FILE}, {LINE}) ORDER BY event, ts, user_code"
     )
-    parameters = {"now": now} if received.startswith("$") else {}
-    engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {PARQUET}", parameters)
-    sync(path)
-    written = f"read_parquet({engine.files(path)})"
-    counts = ", ".join(f"count({engine.quote(item.column)})" for item in properties.values())
-    summary = engine.rows(
-        connection,
-        "SELECT event, count(*), min(ts), max(ts), count(event_id), count(*) FILTER (received_at IS NULL)"
-        f"{', ' + counts if counts else ''} FROM {written} GROUP BY event ORDER BY event",
-    )
-    if not summary:
-        path.unlink()
-        return []
-    names = list(properties)
-    return [
-        LakeFile(
-            path=path.relative_to(lake.directory).as_posix(),
-            kind="events",
-            rows=sum(row[1] for row in summary),
-            bytes=path.stat().st_size,
-            first_ts=min(row[2] for row in summary),
-            last_ts=max(row[3] for row in summary),
-            contents={
-                "columns": [item.column for item in properties.values()],
-                "event_ids": any(row[4] for row in summary),
-                "reconstructed": any(row[5] for row in summary),
-                "events": {
-                    row[0]: {
-                        "rows": row[1],
-                        "properties": [n for n, c in zip(names, row[6:], strict=True) if c],
-                    }
-                    for row in summary
-                },
-            },
-        )
-    ]
+    return parquet.write(
+        connection, lake, "events", select, properties=properties.values(),
+        parameters={"now": now} if received.startswith("$") else {}, folder=f"month={month}",
+    )  # fmt: skip

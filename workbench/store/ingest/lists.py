@@ -13,10 +13,9 @@ import polars as pl
 
 from workbench.errors import IngestError
 from workbench.settings import Settings
-from workbench.store import engine
+from workbench.store import engine, parquet
 from workbench.store.catalogue import Catalogue
 from workbench.store.ingest import readers
-from workbench.store.ingest.events import PARQUET
 from workbench.store.ingest.files import InputFile, expand
 from workbench.store.ingest.readers import Reject
 from workbench.store.ingest.rejects import Rejects
@@ -251,7 +250,9 @@ def _commit(
     version = before[-1].version + 1 if before else 1
     path = lake.new_path("lists")
     select = f"SELECT user_code, $list AS list, {version}::INTEGER AS version FROM firsts ORDER BY user_code"
-    engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {PARQUET}", {"list": name})
+    engine.execute(
+        connection, f"COPY ({select}) TO {engine.literal(str(path))} {parquet.OPTIONS}", {"list": name}
+    )
     sync(path)
     file = LakeFile(
         path=path.relative_to(lake.directory).as_posix(), kind="lists", rows=int(users),

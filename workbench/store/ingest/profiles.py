@@ -5,11 +5,11 @@ from datetime import datetime
 from pathlib import Path
 
 from workbench.settings import Source
-from workbench.store import engine
+from workbench.store import engine, parquet
 from workbench.store.catalogue import Property
-from workbench.store.ingest.events import PARQUET, Written
+from workbench.store.ingest.events import Written
 from workbench.store.ingest.staging import FILE, LINE
-from workbench.store.lake import VIEWS, Lake, LakeFile, LakeVersion, sync
+from workbench.store.lake import VIEWS, Lake, LakeVersion
 
 KEYS = {"profiles": ("user_code",), "devices": ("user_code", "device_id")}
 
@@ -38,7 +38,7 @@ def write(
     changed = [
         f"{sql} IS DISTINCT FROM c.{engine.quote(name)}" for name, sql in own.items() if name in before
     ]
-    added = [f"{sql} IS NOT NULL" for name, sql in own.items() if name not in before]
+    first = [f"{sql} IS NOT NULL" for name, sql in own.items() if name not in before]
     valid_from, recorded, moment = _times(connection, source)
     key, identity = ", ".join(KEYS[kind]), ", ".join(f"t.{name}" for name in KEYS[kind])
     same = " AND ".join(f"t.{name} = c.{name}" for name in KEYS[kind])
@@ -53,32 +53,20 @@ c AS (SELECT *, coalesce(valid_from, recorded_at, '-infinity'::TIMESTAMPTZ) AS m
 compared AS (
   SELECT {", ".join([identity, f"{valid_from} AS valid_from", "t.recorded_at"])},
     {base.version + 1}::INTEGER AS seq, {"".join(f"{value}, " for value in values)}
-    {" OR ".join(["c.user_code IS NULL", *changed, *added])} AS news
+    {" OR ".join(["c.user_code IS NULL", *changed, *first])} AS news
   FROM t LEFT JOIN c ON {same} AND c.moment <= t.moment
   QUALIFY row_number() OVER (PARTITION BY {identity}, t.moment, t.recorded_at
     ORDER BY c.moment DESC NULLS LAST, c.seq DESC, c.recorded_at DESC NULLS LAST) = 1
 )
 SELECT * EXCLUDE (news) FROM compared WHERE news ORDER BY ALL"""
-    path = lake.new_path(kind)
-    parameters = {"now": now} if source.recorded == "now" else {}
-    engine.execute(connection, f"COPY ({sql}) TO {engine.literal(str(path))} {PARQUET}", parameters)
-    sync(path)
-    written = f"read_parquet({engine.files(path)})"
-    ((rows, reconstructed),) = engine.rows(
-        connection, f"SELECT count(*), count(*) FILTER (recorded_at IS NULL) FROM {written}"
-    )
+    columns = {item.column: item for item in (*base.columns.get(kind, {}).values(), *properties.values())}
+    file = parquet.write(
+        connection, lake, kind, sql, properties=[columns[name] for name in sorted(columns)],
+        parameters={"now": now} if source.recorded == "now" else {},
+    )  # fmt: skip
     ((sound,),) = engine.rows(connection, "SELECT count(*) FROM typed")
-    if not rows:
-        path.unlink()
-        return Written(files=(), added=0, duplicates=int(sound))
-    file = LakeFile(
-        path=path.relative_to(lake.directory).as_posix(),
-        kind=kind,
-        rows=int(rows),
-        bytes=path.stat().st_size,
-        contents={"columns": sorted({**kept, **own}), "reconstructed": bool(reconstructed)},
-    )
-    return Written(files=(file,), added=int(rows), duplicates=int(sound) - int(rows))
+    added = file.rows if file else 0
+    return Written(files=(file,) if file else (), added=added, duplicates=int(sound) - added)
 
 
 def _times(connection: engine.Connection, source: Source) -> tuple[str, str, str]:

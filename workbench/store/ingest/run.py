@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from workbench.errors import IngestError
 from workbench.settings import Settings, Source, actor
-from workbench.store import engine, tables
+from workbench.store import engine, parquet, tables
 from workbench.store.ingest import events, profiles
 from workbench.store.ingest.files import InputFile, expand
 from workbench.store.ingest.mapping import REJECTED_MONTH, RowMapping, resolve
@@ -21,7 +21,7 @@ from workbench.store.ingest.readers import Reject
 from workbench.store.ingest.rejects import Rejects
 from workbench.store.ingest.staging import FILE, LINE, Staged, stage
 from workbench.store.ingest.types import EPOCHS
-from workbench.store.lake import Lake, LakeFile, LakeVersion, sync
+from workbench.store.lake import Lake, LakeFile, LakeVersion
 
 FOLDER = "ingest-"
 
@@ -224,27 +224,19 @@ def derive_profiles(lake: Lake, *, now: datetime) -> Summary:
     """Give every user who has events and no profile an empty profile, known since the first event."""
     with lake.writing():
         base = lake.at()
-        path = lake.new_path("profiles")
         connection = base.connect()
         select = (
             "SELECT user_code, min(greatest(ts, coalesce(received_at, ts))) AS valid_from, NULL::TIMESTAMPTZ AS recorded_at, "
             f"{base.version + 1}::INTEGER AS seq FROM events "
             "ANTI JOIN profile_versions USING (user_code) GROUP BY user_code ORDER BY user_code"
         )
-        engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {events.PARQUET}")
-        ((rows,),) = engine.rows(connection, f"SELECT count(*) FROM read_parquet({engine.files(path)})")
+        file = parquet.write(connection, lake, "profiles", select)
         connection.close()
-        if not rows:
-            path.unlink()
+        if file is None:
             return Summary(kind="profiles", version=base.version, recorded="history")
-        sync(path)
-        file = LakeFile(
-            path=path.relative_to(lake.directory).as_posix(), kind="profiles", rows=rows,
-            bytes=path.stat().st_size, contents={"columns": [], "reconstructed": True},
-        )  # fmt: skip
         with lake.committing() as sql:
             version = lake.commit(sql, base=base.version, files=(file,), columns={}, now=now)
-        return Summary(kind="profiles", read=rows, added=rows, version=version, recorded="history")
+        return Summary(kind="profiles", read=file.rows, added=file.rows, version=version, recorded="history")
 
 
 def users_without_profile(version: LakeVersion) -> int:
@@ -352,28 +344,19 @@ def refuse_too_many(rejects: Rejects, rows: int, share: float) -> None:
 
 def _assign_codes(connection: engine.Connection, lake: Lake) -> tuple[tuple[LakeFile, ...], int]:
     """Give users without a code the next dense ones, in the order of their ids."""
-    path = lake.new_path("users")
     ((start,),) = engine.rows(connection, "SELECT coalesce(max(user_code) + 1, 0) FROM users")
     select = (
         f"SELECT ({start} + row_number() OVER (ORDER BY user_id) - 1)::UINTEGER AS user_code, user_id "
         "FROM (SELECT DISTINCT user_id FROM typed ANTI JOIN users USING (user_id)) ORDER BY user_id"
     )
-    engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {events.PARQUET}")
-    written = f"read_parquet({engine.files(path)})"
-    ((count,),) = engine.rows(connection, f"SELECT count(*) FROM {written}")
-    engine.execute(
-        connection,
-        "CREATE VIEW codes AS SELECT user_id, user_code FROM users "
-        f"UNION ALL SELECT user_id, user_code FROM {written}",
+    file = parquet.write(connection, lake, "users", select)
+    new = (
+        f" UNION ALL SELECT user_id, user_code FROM {parquet.source(lake.directory / file.path)}"
+        if file
+        else ""
     )
-    if not count:
-        return (), 0
-    sync(path)
-    file = LakeFile(
-        path=path.relative_to(lake.directory).as_posix(), kind="users", rows=int(count),
-        bytes=path.stat().st_size, contents={"columns": []},
-    )  # fmt: skip
-    return (file,), int(count)
+    engine.execute(connection, f"CREATE VIEW codes AS SELECT user_id, user_code FROM users{new}")
+    return ((file,), file.rows) if file else ((), 0)
 
 
 @contextmanager

@@ -1,0 +1,239 @@
+"""The rows of one behaviour: the query for them, and the arrays that are added up from them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from workbench.segments.behaviours import Selection
+from workbench.segments.sql import behaviours as sql
+from workbench.segments.vectors.arrays import microseconds
+from workbench.segments.vectors.cache import Key
+from workbench.segments.vectors.question import Question
+from workbench.segments.windows import Window, span
+from workbench.store import facts
+from workbench.store.catalogue import ANY_EVENT
+from workbench.store.lake import LakeFile, LakeVersion
+from workbench.store.stretch import Stretch, read
+
+Codes = npt.NDArray[np.int64]
+FEW, MOST_ROWS = 4_000_000, 40_000_000
+NONE: Codes = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """The events that a behaviour chooses in a window.
+
+    Attributes:
+        question: whose instant the window is relative to.
+        sql: the query, with the columns that were asked for.
+        values: its bound values.
+        estimate: how many rows the behaviour's events have in the files that the window touches; filters
+            can only make them fewer.
+        kinds: what the query reads.
+        stretches: where they lie, if all rows of the events in the window are chosen.
+        since: the first instant of the window in microseconds since 1970.
+        until: its end, excluded.
+    """
+
+    question: Question
+    sql: str
+    values: dict[str, Any]
+    estimate: int
+    kinds: tuple[str, ...]
+    stretches: tuple[Stretch, ...] | None = None
+    since: int | None = None
+    until: int | None = None
+
+    @property
+    def few(self) -> bool:
+        """Whether they fit in memory; if not, the engine aggregates and spills."""
+        return self.estimate <= MOST_ROWS
+
+    def key(self, shape: str = "") -> Key:
+        """Return under what an array of ``shape`` over these rows is kept."""
+        return self.question.key(f"{shape} {self.sql}".lstrip(), self.values, *self.kinds)
+
+    def arrays(self) -> Iterator[tuple[npt.NDArray[Any], ...]]:
+        """Read numbers, some millions at a time; no column may be null."""
+        if self.estimate > FEW:
+            for table in self.tables():
+                yield tuple(column.to_numpy() for column in table.columns)
+            return
+        self.question.watch.expect(self.estimate)
+        yield self.question.arrays(self.sql, self.values)
+        self.question.watch.read(self.estimate)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Read them, some millions at a time."""
+        self.question.watch.expect(self.estimate)
+        held: list[pa.RecordBatch] = []
+        for batch in self.question.batches(self.sql, self.values, self.estimate):
+            held.append(batch)
+            if sum(part.num_rows for part in held) >= FEW:
+                yield pa.Table.from_batches(held)
+                held = []
+        if held:
+            yield pa.Table.from_batches(held)
+
+    def numbered(self, column: str) -> tuple[Codes, Codes, Codes] | None:
+        """Read a text column: the user codes of all rows, and those with a text beside the text's number.
+
+        None where there are too many texts to be numbered.
+        """
+        every: list[npt.NDArray[Any]] = []
+        codes: list[npt.NDArray[Any]] = []
+        numbers: list[npt.NDArray[Any]] = []
+        for table in self._texts(column):
+            users, values = table.column(0).to_numpy(), table.column(1)
+            every.append(users)
+            if values.null_count:
+                present = values.is_valid()
+                users, values = users[present.to_numpy()], values.filter(present)
+            found = self.question.vectors.texts.numbers(values)
+            if found is None:
+                return None
+            codes.append(users)
+            numbers.append(found)
+        if not every:
+            return NONE, NONE, NONE
+        return np.concatenate(every), np.concatenate(codes), np.concatenate(numbers)
+
+    def _texts(self, column: str) -> Iterator[pa.Table]:
+        """Read a text column straight from its files where that can be done, else through the engine."""
+        if self.stretches is None:
+            yield from self.tables()
+            return
+        found = []
+        for stretch in self.stretches:
+            self.question.watch.check()
+            table = read(stretch, column, self.since, self.until)
+            if table is None:
+                yield from self.tables()
+                return
+            found.append(table)
+        yield from found
+
+
+def rows(
+    question: Question,
+    events: Selection,
+    window: Window,
+    columns: str,
+    *,
+    properties: tuple[str, ...] = (),
+    where: str = "",
+    grouped: str = "",
+    since: datetime | None = None,
+    prefix: str = "rows",
+) -> Rows:
+    """Choose events: only files that hold some are read, and those within the window without its bounds.
+
+    Args:
+        question: at whose instant.
+        events: which of them.
+        window: in which they lie.
+        columns: SQL of what is selected, beside ``user_code``.
+        properties: those that ``columns`` and ``where`` name.
+        where: SQL of one more condition; identifiers quoted, no values.
+        grouped: SQL of what is selected from ``columns`` for each user.
+        since: earlier events are of no use.
+        prefix: of the names of bound values.
+    """
+    writer, version = question.writer(), question.reader.version
+    if events.clock is not None and events.clock.zone == "user":
+        writer.user_zones()
+    always = [sql.names(writer, events, prefix), *sql.filters(writer, events, prefix)]
+    always += [where] if where else []
+    since_sql = [f"ts >= {writer.bind(f'{prefix}_since', since)}"] if since else []
+    visible, timed = sql.recorded(), [*sql.times(writer, window, prefix), *since_sql]
+    known = question.scope.catalogue.properties
+    used = [known[name].column for name in (*(item.property for item in events.where), *properties)]
+    within, across, hidden, estimate = _files(question, events, window, since)
+    plain = not (events.where or events.clock or hidden or ANY_EVENT in events.events)
+    limits = span(window, question.as_of, question.scope.zone)
+    start = since or limits.start
+    selects: list[str] = []
+    for files, bounds in ((within, []), (across, timed), (hidden, [*visible, *timed])):
+        if files or (files is hidden and not selects):
+            source = sql.source(writer, events, f"({version.select('events', files, used)})")
+            selects.append(
+                f"SELECT {', '.join(['user_code', columns] if columns else ['user_code'])} FROM {source}\n"
+                f"  WHERE " + "\n    AND ".join([*always, *bounds])
+            )
+    text = "\nUNION ALL\n".join(selects)
+    if grouped:
+        text = f"SELECT user_code, {grouped} FROM (\n{text}\n) GROUP BY user_code"
+    if writer.steps:
+        text = f"{writer.query.ctes}\n{text}"
+    return Rows(
+        question=question,
+        sql=text,
+        values=dict(writer.parameters),
+        estimate=estimate,
+        kinds=("events", "profiles") if writer.steps else ("events",),
+        stretches=_stretches(version, events, [*within, *across]) if plain else None,
+        since=microseconds(start) if start else None,
+        until=microseconds(limits.end) if limits.end else None,
+    )
+
+
+def counted(codes: npt.NDArray[Any], users: int) -> npt.NDArray[np.int64]:
+    """Return how often each code occurs."""
+    found: npt.NDArray[np.int64] = np.bincount(codes, minlength=users)
+    return found
+
+
+def _files(
+    question: Question, events: Selection, window: Window, since: datetime | None
+) -> tuple[list[LakeFile], list[LakeFile], list[LakeFile], int]:
+    """Return the files within the window, those across a bound of it, and those with rows recorded after ``as_of``.
+
+    Files without a row of the events are left out; how many rows they hold comes last.
+    """
+    limits = span(window, question.as_of, question.scope.zone)
+    start, end = since or limits.start, limits.end
+    within: list[LakeFile] = []
+    across: list[LakeFile] = []
+    hidden: list[LakeFile] = []
+    rows = 0
+    for file in question.reader.version.files:
+        if file.kind != "events" or file.first_ts is None or file.last_ts is None:
+            continue
+        if file.first_ts > (end or question.as_of) or (start is not None and file.last_ts < start):
+            continue
+        held = file.contents["events"]
+        count = sum(held[name]["rows"] for name in _named(events, held))
+        if not count:
+            continue
+        rows += count
+        recorded = facts.recorded_until([file.contents])
+        if recorded is None or recorded > question.as_of:
+            hidden.append(file)
+        elif (start is None or start <= file.first_ts) and (end is None or file.last_ts < end):
+            within.append(file)
+        else:
+            across.append(file)
+    return within, across, hidden, rows
+
+
+def _stretches(version: LakeVersion, events: Selection, files: list[LakeFile]) -> tuple[Stretch, ...]:
+    """Say where the rows of some events lie: a file is in the order of the names, as bytes."""
+    found = []
+    for file in files:
+        first = 0
+        held = file.contents["events"]
+        for name in sorted(held, key=str.encode):
+            if name in events.events:
+                found.append(Stretch(version.lake / file.path, name, first, held[name]["rows"]))
+            first += held[name]["rows"]
+    return tuple(found)
+
+
+def _named(events: Selection, held: Mapping[str, object]) -> Iterable[str]:
+    return held if ANY_EVENT in events.events else set(events.events) & held.keys()

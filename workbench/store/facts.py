@@ -1,0 +1,60 @@
+"""Facts that a lake file carries about its rows, so that a question need not read them to know."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+Contents = Mapping[str, Any]
+
+# The instant at which a row is recorded, and the one from which a version can be seen; NULL: since ever.
+RECORDED = "greatest(ts, coalesce(received_at, ts))"
+VISIBLE = "greatest(coalesce(recorded_at, valid_from), valid_from)"
+
+
+def latest(instant: datetime | None) -> str | None:
+    """Return an instant as it is kept in a file's contents."""
+    return None if instant is None else instant.isoformat()
+
+
+def recorded_until(events: Iterable[Contents]) -> datetime | None:
+    """Return the instant by which all events are recorded; None without events, or where a file does not say."""
+    instants = [_instant(file.get("latest")) for file in events]
+    known = [instant for instant in instants if instant is not None]
+    return max(known, default=None) if len(known) == len(instants) else None
+
+
+def single_profiles(profiles: Iterable[Contents], as_of: datetime) -> bool:
+    """Say whether no user has two versions, and all versions are seen at ``as_of``.
+
+    False where the files cannot tell: an older file without the facts, or two files whose codes overlap.
+    """
+    ranges = []
+    for file in profiles:
+        if not file.get("one_each") or "latest" not in file:
+            return False
+        seen = _instant(file["latest"])
+        if seen is not None and seen > as_of:
+            return False
+        ranges.append(tuple(file["codes"]))
+    return all(earlier[1] < later[0] for earlier, later in pairwise(sorted(ranges)))
+
+
+def profile_codes(profiles: Iterable[tuple[Contents, int]], as_of: datetime) -> list[tuple[int, int]] | None:
+    """Return the ranges of codes, both ends included, that have a profile; None where the files cannot tell.
+
+    Args:
+        profiles: the contents of each file, and its rows.
+        as_of: the instant of the question.
+    """
+    files = list(profiles)
+    if not single_profiles((contents for contents, _ in files), as_of):
+        return None
+    ranges = [(contents["codes"][0], contents["codes"][1], rows) for contents, rows in files]
+    if any(last - first + 1 != rows for first, last, rows in ranges):
+        return None
+    return [(first, last) for first, last, _ in ranges]
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
