@@ -77,6 +77,15 @@ class Account(_Section):
     salt: str = Field(min_length=4, examples=['salt = "harbour-and-pine-2026"'])
 
 
+MEMORY = r"^\d+(MB|GB)$"
+BYTES = {"MB": 1_000_000, "GB": 1_000_000_000}
+
+
+def in_bytes(memory: str) -> int:
+    """Return the number of bytes of a size such as 400MB."""
+    return int(memory[:-2]) * BYTES[memory[-2:]]
+
+
 class Store(_Section):
     """Where the lake and the ledger live."""
 
@@ -84,7 +93,9 @@ class Store(_Section):
     database: Annotated[str, AfterValidator(_without_password)] | None = Field(
         default=None, examples=['database = "postgresql+psycopg://workbench@db.internal/workbench"']
     )
-    ingest_memory: str = Field(default="400MB", pattern=r"^\d+(MB|GB)$", examples=['ingest_memory = "400MB"'])
+    ingest_memory: str = Field(default="400MB", pattern=MEMORY, examples=['ingest_memory = "400MB"'])
+    query_memory: str = Field(default="2GB", pattern=MEMORY, examples=['query_memory = "2GB"'])
+    vector_memory: str = Field(default="1GB", pattern=MEMORY, examples=['vector_memory = "1GB"'])
     bad_row_share: float = Field(default=0.01, ge=0, le=1, examples=["bad_row_share = 0.01"])
 
 

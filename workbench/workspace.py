@@ -1,5 +1,6 @@
 """The door: everything that one ``workbench.toml`` describes, opened together."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,11 +13,11 @@ from workbench.segments.build.names import Names
 from workbench.segments.library import SegmentLibrary
 from workbench.segments.model import Segment
 from workbench.segments.scope import Scope
-from workbench.segments.vectors import Asked, Vectors, ask
-from workbench.settings import Settings
+from workbench.segments.vectors import Asked, Vectors, Watch, ask, over_time
+from workbench.settings import Settings, in_bytes
 from workbench.store.database import Database
 from workbench.store.lake import Lake, LakeVersion
-from workbench.store.reader import Readers
+from workbench.store.reader import Reader, Readers
 
 # One of each in a process: panels and notebooks share what was read.
 READERS, VECTORS = Readers(), Vectors()
@@ -45,14 +46,39 @@ class Workspace:
             resolver=self.segments,
         )  # fmt: skip
 
-    def ask(self, segment: Segment, version: LakeVersion, as_of: datetime) -> Asked:
+    def ask(
+        self, segment: Segment, version: LakeVersion, as_of: datetime, *, watch: Watch | None = None
+    ) -> Asked:
         """Answer a checked segment at a lake version; what a process has computed is not computed again.
 
         Raises:
+            CancelledError: ``watch`` stopped the question.
             StoreError: a file of the version is gone or damaged.
         """
-        reader = READERS.open(version)
-        return ask(segment, as_of, self.scope(version), reader=reader, vectors=VECTORS)
+        return ask(
+            segment, as_of, self.scope(version), reader=self._reader(version), vectors=VECTORS, watch=watch
+        )
+
+    def ask_over_time(
+        self,
+        segment: Segment,
+        version: LakeVersion,
+        instants: Sequence[datetime],
+        *,
+        watch: Watch | None = None,
+    ) -> Iterator[Asked]:
+        """Answer a checked segment at ascending instants, each as it would have been answered then.
+
+        Raises:
+            CancelledError: ``watch`` stopped the question.
+            StoreError: a file of the version is gone or damaged.
+        """
+        return over_time(
+            segment, instants, self.scope(version), reader=self._reader(version), vectors=VECTORS, watch=watch
+        )
+
+    def _reader(self, version: LakeVersion) -> Reader:
+        return READERS.open(version, memory=self.settings.store.query_memory)
 
     def names(self, version: LakeVersion | None = None) -> Names:
         """Return what a condition may name, with completion."""
@@ -110,6 +136,7 @@ def open_workspace(config: Path | str | None = None, *, read_only: bool = False)
     else:
         database.migrate()
     segments = SegmentLibrary(database)
+    VECTORS.limit = in_bytes(settings.store.vector_memory)
     return Workspace(
         settings=settings,
         database=database,

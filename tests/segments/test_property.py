@@ -3,7 +3,8 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -102,6 +103,22 @@ class Engines:
         by_vector = [(item.depth, int((item.holds & asked.everyone).sum())) for item in asked.conditions]
         assert by_vector == [(item.depth, item.users) for item in counts.conditions], f"vectors: {told}"
 
+    def compare_history(self, tree: dict[str, Any], as_of: datetime) -> None:
+        """Ask for several instants at once; each answer is that of the SQL at that instant."""
+        segment, _ = self.query(tree, as_of)
+        instants = [as_of - timedelta(days=days) for days in (40, 9, 8, 2, 1, 0)]
+        answers = vectors.over_time(
+            segment, instants, self.scope, reader=self.reader, vectors=vectors.Vectors()
+        )
+        for instant, answer in zip(instants, answers, strict=True):
+            counts = qualify.counts(compile_sql(segment, instant, self.scope), self.connection)
+            told = json.dumps(
+                {"tree": tree, "as_of": instant.isoformat(), "last": as_of.isoformat()}, indent=1
+            )
+            held = [(item.depth, int((item.holds & answer.everyone).sum())) for item in answer.conditions]
+            assert held == [(item.depth, item.users) for item in counts.conditions], told
+            assert int(answer.qualified.sum()) == counts.qualified, told
+
     def compare_values(self, tree: dict[str, Any], as_of: datetime) -> None:
         """The values that the content gets: newest first, at most three."""
         _, query = self.query(tree, as_of)
@@ -133,14 +150,13 @@ def ask(
     count: int,
     each: int,
     kind: st.SearchStrategy[dict[str, Any]] = ANY,
-    values: bool = False,
+    compare: Callable[["Engines", dict[str, Any], datetime], None] = Engines.compare,
 ) -> int:
     """Ask ``each`` trees of each of ``count`` random worlds and return how many were asked."""
     asked = 0
     for number, world in enumerate(drawn(worlds(), count, start)):
         engines = Engines(folder.mktemp("world"), world)
-        compare = engines.compare_values if values else engines.compare
-        asked += ask_world(compare, start * 1000 + number, each, kind)
+        asked += ask_world(partial(compare, engines), start * 1000 + number, each, kind)
         engines.connection.close()
     return asked
 
@@ -166,6 +182,12 @@ def ask_world(
     return asked
 
 
+def test_history_is_what_each_day_would_have_said(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """120 random trees at six instants, 40 for each of three random worlds with rows recorded late."""
+    asked = ask(tmp_path_factory, 50, count=3, each=40, compare=Engines.compare_history)
+    assert asked >= 120
+
+
 def test_three_engines_agree(tmp_path_factory: pytest.TempPathFactory) -> None:
     """300 random trees, 60 for each of five random worlds."""
     assert ask(tmp_path_factory, 0, count=5, each=60) >= 300
@@ -180,7 +202,7 @@ def test_three_engines_agree_10000_times(tmp_path_factory: pytest.TempPathFactor
 
 def test_the_values_of_a_constant_property(tmp_path_factory: pytest.TempPathFactory) -> None:
     """80 random constant properties: each user's values, newest first."""
-    assert ask(tmp_path_factory, 9, count=4, each=20, kind=constants(), values=True) >= 80
+    assert ask(tmp_path_factory, 9, count=4, each=20, kind=constants(), compare=Engines.compare_values) >= 80
 
 
 def test_the_plain_evaluator_is_right() -> None:

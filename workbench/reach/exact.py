@@ -11,6 +11,7 @@ from workbench.errors import InputError
 from workbench.segments import qualify
 from workbench.segments.model import Segment
 from workbench.segments.sentence import sentence
+from workbench.segments.vectors import Watch
 from workbench.store.lake import utc_now
 from workbench.workspace import Workspace
 
@@ -37,23 +38,35 @@ class Reach:
 
 
 def reach(
-    workspace: Workspace, segment: str | Segment, *, as_of: datetime, version: int | None = None
+    workspace: Workspace,
+    segment: str | Segment,
+    *,
+    as_of: datetime,
+    version: int | None = None,
+    watch: Watch | None = None,
 ) -> Reach:
     """Count a segment, or a saved one by its name.
+
+    Args:
+        workspace: of the account.
+        segment: to count.
+        as_of: the instant of the question.
+        version: of a saved segment; the newest by default.
+        watch: hears how far it is, and may stop it.
 
     Raises:
         NotFoundError: no such segment.
         InputError: ``as_of`` lies in the future.
         SegmentError: it does not fit the data; with all problems.
+        CancelledError: the question was stopped.
     """
-    if as_of > utc_now():
-        raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M %Z} lies in the future: nothing is recorded by then")
+    not_future(as_of)
     began = time.perf_counter()
-    asked = segment if isinstance(segment, Segment) else workspace.segments.get(segment, version).segment
+    asked = named(workspace, segment, version)
     lake = workspace.lake.at()
     workspace.check_attributes(lake)
     query = qualify.compiled(asked, as_of, workspace.scope(lake))
-    answer = workspace.ask(asked, lake, as_of)
+    answer = workspace.ask(asked, lake, as_of, watch=watch)
     counts = answer.counts(time.perf_counter() - began)
     connection = lake.connect()
     found = candidates(
@@ -78,3 +91,22 @@ def reach(
         reconstructed=lake.reconstructed,
         seconds=time.perf_counter() - began,
     )
+
+
+def named(workspace: Workspace, segment: str | Segment, version: int | None = None) -> Segment:
+    """Return a segment as it is, or a saved one by its name.
+
+    Raises:
+        NotFoundError: no such segment.
+    """
+    return segment if isinstance(segment, Segment) else workspace.segments.get(segment, version).segment
+
+
+def not_future(as_of: datetime) -> None:
+    """Refuse an instant by which nothing is recorded.
+
+    Raises:
+        InputError: it lies in the future.
+    """
+    if as_of > utc_now():
+        raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M %Z} lies in the future: nothing is recorded by then")

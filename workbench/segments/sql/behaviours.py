@@ -25,7 +25,7 @@ from workbench.segments.sentence import events_sentence
 from workbench.segments.sql import compare
 from workbench.segments.sql.query import EVERYONE
 from workbench.segments.sql.writer import Writer
-from workbench.segments.windows import EVER, Window, midnight, span
+from workbench.segments.windows import EVER, Span, Window, midnight, span
 from workbench.store.catalogue import ANY_EVENT
 from workbench.store.engine import quote
 
@@ -68,7 +68,8 @@ def _milestone(writer: Writer, condition: Milestone) -> str:
     prefix = writer.name("milestone")
     source = rows_sql(writer, selection(condition), EVER, prefix)
     extreme = "min(ts)" if condition.which == "first" else "max(ts)"
-    limits = times(writer, condition.window, prefix, extreme) or [f"{extreme} IS NOT NULL"]
+    window = span(condition.window, writer.as_of, writer.scope.zone)
+    limits = times(writer, window, prefix, extreme) or [f"{extreme} IS NOT NULL"]
     return f"  SELECT user_code {source}\n  GROUP BY user_code\n  HAVING {' AND '.join(limits)}"
 
 
@@ -169,7 +170,11 @@ def _part(writer: Writer, part: ConstantPart) -> str:
 
 def rows_sql(writer: Writer, events: Selection, window: Window, prefix: str) -> str:
     """Return FROM and WHERE of the chosen events in a window, as they were recorded by ``as_of``."""
-    parts = [names(writer, events, prefix), *recorded(), *times(writer, window, prefix)]
+    parts = [
+        names(writer, events, prefix),
+        *recorded(),
+        *times(writer, span(window, writer.as_of, writer.scope.zone), prefix),
+    ]
     parts += filters(writer, events, prefix)
     return f"FROM {source(writer, events)}\n  WHERE " + "\n    AND ".join(parts)
 
@@ -207,9 +212,8 @@ def filters(writer: Writer, events: Selection, prefix: str) -> list[str]:
     return found
 
 
-def times(writer: Writer, window: Window, prefix: str, ts: str = "ts") -> list[str]:
+def times(writer: Writer, limits: Span, prefix: str, ts: str = "ts") -> list[str]:
     """Return the SQL of a window's bounds."""
-    limits = span(window, writer.as_of, writer.scope.zone)
     found = []
     if limits.start is not None:
         found.append(f"{ts} >= {writer.bind(f'{prefix}_from', limits.start)}")

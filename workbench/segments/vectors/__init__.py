@@ -5,6 +5,8 @@ operator or a group that moves reads nothing again.
 """
 
 from workbench.segments.vectors.cache import Vectors
+from workbench.segments.vectors.over_time import over_time
 from workbench.segments.vectors.tree import Asked, ask
+from workbench.segments.vectors.watch import Watch
 
-__all__ = ["Asked", "Vectors", "ask"]
+__all__ = ["Asked", "Vectors", "Watch", "ask", "over_time"]

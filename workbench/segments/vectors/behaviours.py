@@ -12,8 +12,8 @@ from workbench.segments.predicates import Function, Measure, Operator
 from workbench.segments.vectors import texts
 from workbench.segments.vectors.arrays import EARLIEST, LATEST, Vector, microseconds
 from workbench.segments.vectors.question import Mask, Question
-from workbench.segments.vectors.rows import Rows, counted, rows
-from workbench.segments.windows import EVER, span
+from workbench.segments.vectors.rows import Rows, counted, rows, summed
+from workbench.segments.windows import Span
 from workbench.store.engine import quote
 
 COMPARED: Mapping[Operator, Callable[..., Mask]] = {
@@ -24,11 +24,16 @@ COMPARED: Mapping[Operator, Callable[..., Mask]] = {
 GROUPED: Mapping[Function, str] = {
     Function.MINIMUM: "min(value)", Function.MAXIMUM: "max(value)", Function.DISTINCT: "count(DISTINCT value)",
 }  # fmt: skip
+EXTREME: Mapping[str, np.ufunc] = {"first": np.minimum, "last": np.maximum}
 
 
 def did(question: Question, condition: Did, everyone: Mask) -> Mask:
     """Return who did an event (one measure over all that are named) often enough, or long enough, or ..."""
-    found = vector(question, condition)
+    return done(condition, vector(question, condition), everyone)
+
+
+def done(condition: Did, found: Vector, everyone: Mask) -> Mask:
+    """Return whose vector fits."""
     holds = fits(condition.measure, found)
     if condition.measure.function is not Function.COUNT or holds_at_zero(condition.measure):
         holds &= found.counts > 0
@@ -39,8 +44,12 @@ def did(question: Question, condition: Did, everyone: Mask) -> Mask:
 
 def milestone(question: Question, condition: Milestone) -> Mask:
     """Return whose first, or last, matching event lies in the window."""
-    found = instants(question, condition)
-    limits = span(condition.window, question.as_of, question.scope.zone)
+    return reached(question, condition, instants(question, condition))
+
+
+def reached(question: Question, condition: Milestone, found: npt.NDArray[np.int64]) -> Mask:
+    """Return whose instant lies in the window."""
+    limits = question.span(condition.window)
     holds: Mask = found != (LATEST if condition.which == "first" else EARLIEST)
     if limits.start is not None:
         holds &= found >= microseconds(limits.start)
@@ -49,40 +58,57 @@ def milestone(question: Question, condition: Milestone) -> Mask:
     return holds
 
 
-def vector(question: Question, condition: Did) -> Vector:
-    """Return the measure of each user, computed once for the events, filters, window and data."""
+def vector(question: Question, condition: Did, limits: Span | None = None) -> Vector:
+    """Return the measure of each user, computed once for the events, filters, window and data.
+
+    Args:
+        question: at whose instant.
+        condition: whose events are measured.
+        limits: between which they lie; by default the window's.
+    """
+    between = limits or question.span(condition.window)
     events, measure = selection(condition), condition.measure
-    plain, column, kind = "", "", ""
     named = (measure.property,) if measure.property else ()
-    if measure.property:
-        found = question.scope.catalogue.properties[measure.property]
-        plain, column, kind = found.column, quote(found.column), found.type
-    if measure.function is Function.COUNT:
-        chosen = rows(question, events, condition.window, "")
-        return question.vectors.get(chosen.key(), lambda: _added(chosen))
-    if measure.function in {Function.SUM, Function.AVERAGE}:
-        chosen = rows(question, events, condition.window, f"coalesce({column}, 0)::DOUBLE", properties=named)
-        return question.vectors.get(chosen.key(), lambda: _added(chosen))
-    value = f"count(*), {GROUPED[measure.function]}::DOUBLE"
-    grouped = rows(question, events, condition.window, f"{column} AS value", properties=named, grouped=value)
-    if measure.function is Function.DISTINCT and kind == "text" and grouped.few:
-        chosen = rows(question, events, condition.window, column, properties=named)
+    value = valued(question, measure)
+
+    def chosen(columns: str, grouped: str = "") -> Rows:
+        return rows(question, events, between, columns, properties=named, grouped=grouped)
+
+    if measure.function not in GROUPED:
+        added = chosen(value)
+        return question.vectors.get(added.key(), lambda: _added(added))
+    grouped = chosen(f"{value} AS value", f"count(*), {GROUPED[measure.function]}::DOUBLE")
+    if numbered(question, measure) and grouped.few:
+        texts_of = chosen(value)
+        plain = question.scope.catalogue.properties[str(measure.property)].column
         return question.vectors.get(
-            chosen.key("distinct"), lambda: _different(chosen, plain) or _grouped(grouped)
+            texts_of.key("distinct"), lambda: _different(texts_of, plain) or _grouped(grouped)
         )
     return question.vectors.get(grouped.key(), lambda: _grouped(grouped))
 
 
+def valued(question: Question, measure: Measure) -> str:
+    """Return the SQL of what a measure is computed over; nothing for a count."""
+    if measure.property is None:
+        return ""
+    column = quote(question.scope.catalogue.properties[measure.property].column)
+    return column if measure.function in GROUPED else f"coalesce({column}, 0)::DOUBLE"
+
+
+def numbered(question: Question, measure: Measure) -> bool:
+    """Whether a measure counts different texts."""
+    known = question.scope.catalogue.properties
+    return measure.function is Function.DISTINCT and known[str(measure.property)].type == "text"
+
+
 def instants(question: Question, condition: Milestone) -> npt.NDArray[np.int64]:
     """Return the first, or last, instant of each user in microseconds since 1970; see ``arrays``."""
-    chosen = rows(question, selection(condition), EVER, "epoch_us(ts)")
-    first = condition.which == "first"
+    chosen = rows(question, selection(condition), Span(), "epoch_us(ts)")
 
     def compute() -> npt.NDArray[np.int64]:
-        found = np.full(question.users, LATEST if first else EARLIEST)
-        extreme = np.minimum if first else np.maximum
+        found = np.full(question.users, LATEST if condition.which == "first" else EARLIEST)
         for codes, instants in chosen.arrays():
-            extreme.at(found, codes, instants)
+            EXTREME[condition.which].at(found, codes, instants)
         return found
 
     return question.vectors.get(chosen.key(condition.which), compute)
@@ -120,7 +146,7 @@ def _added(chosen: Rows) -> Vector:
         found = counted(codes, users)
         counts = found if counts is None else counts + found
         for value in values:
-            added: npt.NDArray[np.float64] = np.bincount(codes, weights=value, minlength=users)  # type: ignore[assignment]
+            added = summed(codes, value, users)
             sums = added if sums is None else sums + added
     return Vector(counts=np.zeros(users, np.int64) if counts is None else counts, values=sums)
 

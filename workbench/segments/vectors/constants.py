@@ -4,13 +4,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from workbench.segments.behaviours import ConstantPart, ConstantProperty, selection
+from workbench.segments.behaviours import ConstantProperty, Selection, selection
 from workbench.segments.predicates import Function
 from workbench.segments.vectors import texts
 from workbench.segments.vectors.arrays import Pairs
 from workbench.segments.vectors.behaviours import compared
 from workbench.segments.vectors.question import Mask, Question
 from workbench.segments.vectors.rows import Rows, rows
+from workbench.segments.windows import Span
 from workbench.store.engine import quote
 
 Keys = npt.NDArray[np.int64]
@@ -24,7 +25,7 @@ def constant(question: Question, condition: ConstantProperty) -> Mask | None:
         return None
     found: pl.Series | None = None
     for part in sorted(condition.parts, key=lambda part: not part.did):
-        pairs = pairs_of(question, part)
+        pairs = pairs_of(question, selection(part), question.span(part.window), part.property)
         if pairs is None:
             return None
         keys = pl.Series(pairs.keys[compared(part.measure, pairs.counts)])
@@ -35,10 +36,10 @@ def constant(question: Question, condition: ConstantProperty) -> Mask | None:
     return holds
 
 
-def pairs_of(question: Question, part: ConstantPart) -> Pairs | None:
-    """Return how often each user did one part with each value."""
-    column = question.scope.catalogue.properties[part.property].column
-    chosen = rows(question, selection(part), part.window, quote(column), properties=(part.property,))
+def pairs_of(question: Question, events: Selection, limits: Span, name: str) -> Pairs | None:
+    """Return how often each user did some events with each text of a property; None where there are too many."""
+    column = question.scope.catalogue.properties[name].column
+    chosen = rows(question, events, limits, quote(column), properties=(name,))
     if not chosen.few:
         return None
     return question.vectors.get(chosen.key("pairs"), lambda: _pairs(chosen, column))

@@ -15,6 +15,7 @@ from workbench.segments.sql.query import PROFILES
 from workbench.segments.sql.writer import Writer
 from workbench.segments.vectors.cache import Key, Vectors
 from workbench.segments.vectors.watch import Watch
+from workbench.segments.windows import Span, Window, span
 from workbench.store import engine
 from workbench.store.lake import visible
 from workbench.store.reader import Reader, stream
@@ -56,6 +57,10 @@ class Question:
         """Begin a query."""
         profiles = "SELECT * FROM profile_versions" if self.single_profiles else PROFILES
         return Writer(as_of=self.as_of, scope=self.scope, profiles=profiles)
+
+    def span(self, window: Window) -> Span:
+        """Return the instants between which the events of a window lie."""
+        return span(window, self.as_of, self.scope.zone)
 
     def everyone(self) -> Mask:
         """Return who has a profile."""

@@ -14,7 +14,7 @@ from workbench.segments.sql import behaviours as sql
 from workbench.segments.vectors.arrays import microseconds
 from workbench.segments.vectors.cache import Key
 from workbench.segments.vectors.question import Question
-from workbench.segments.windows import Window, span
+from workbench.segments.windows import Span
 from workbench.store import facts
 from workbench.store.catalogue import ANY_EVENT
 from workbench.store.lake import LakeFile, LakeVersion
@@ -123,13 +123,13 @@ class Rows:
 def rows(
     question: Question,
     events: Selection,
-    window: Window,
+    limits: Span,
     columns: str,
     *,
     properties: tuple[str, ...] = (),
     where: str = "",
     grouped: str = "",
-    since: datetime | None = None,
+    late: datetime | None = None,
     prefix: str = "rows",
 ) -> Rows:
     """Choose events: only files that hold some are read, and those within the window without its bounds.
@@ -137,12 +137,12 @@ def rows(
     Args:
         question: at whose instant.
         events: which of them.
-        window: in which they lie.
+        limits: between which they lie.
         columns: SQL of what is selected, beside ``user_code``.
         properties: those that ``columns`` and ``where`` name.
         where: SQL of one more condition; identifiers quoted, no values.
         grouped: SQL of what is selected from ``columns`` for each user.
-        since: earlier events are of no use.
+        late: only events that were recorded after this instant.
         prefix: of the names of bound values.
     """
     writer, version = question.writer(), question.reader.version
@@ -150,16 +150,15 @@ def rows(
         writer.user_zones()
     always = [sql.names(writer, events, prefix), *sql.filters(writer, events, prefix)]
     always += [where] if where else []
-    since_sql = [f"ts >= {writer.bind(f'{prefix}_since', since)}"] if since else []
-    visible, timed = sql.recorded(), [*sql.times(writer, window, prefix), *since_sql]
+    if late is not None:
+        always.append(f"coalesce(received_at, ts) > {writer.bind(f'{prefix}_late', late)}")
+    timed = sql.times(writer, limits, prefix)
     known = question.scope.catalogue.properties
     used = [known[name].column for name in (*(item.property for item in events.where), *properties)]
-    within, across, hidden, estimate = _files(question, events, window, since)
-    plain = not (events.where or events.clock or hidden or ANY_EVENT in events.events)
-    limits = span(window, question.as_of, question.scope.zone)
-    start = since or limits.start
+    within, across, hidden, estimate = _files(question, events, limits, late)
+    plain = not (events.where or events.clock or hidden or late or ANY_EVENT in events.events)
     selects: list[str] = []
-    for files, bounds in ((within, []), (across, timed), (hidden, [*visible, *timed])):
+    for files, bounds in ((within, []), (across, timed), (hidden, [*sql.recorded(), *timed])):
         if files or (files is hidden and not selects):
             source = sql.source(writer, events, f"({version.select('events', files, used)})")
             selects.append(
@@ -178,7 +177,7 @@ def rows(
         estimate=estimate,
         kinds=("events", "profiles") if writer.steps else ("events",),
         stretches=_stretches(version, events, [*within, *across]) if plain else None,
-        since=microseconds(start) if start else None,
+        since=microseconds(limits.start) if limits.start else None,
         until=microseconds(limits.end) if limits.end else None,
     )
 
@@ -189,15 +188,19 @@ def counted(codes: npt.NDArray[Any], users: int) -> npt.NDArray[np.int64]:
     return found
 
 
+def summed(codes: npt.NDArray[Any], values: npt.NDArray[Any], users: int) -> npt.NDArray[np.float64]:
+    """Return the sum of the values of each code."""
+    return np.bincount(codes, weights=values, minlength=users).astype(np.float64, copy=False)
+
+
 def _files(
-    question: Question, events: Selection, window: Window, since: datetime | None
+    question: Question, events: Selection, limits: Span, late: datetime | None
 ) -> tuple[list[LakeFile], list[LakeFile], list[LakeFile], int]:
     """Return the files within the window, those across a bound of it, and those with rows recorded after ``as_of``.
 
     Files without a row of the events are left out; how many rows they hold comes last.
     """
-    limits = span(window, question.as_of, question.scope.zone)
-    start, end = since or limits.start, limits.end
+    start, end = limits.start, limits.end
     within: list[LakeFile] = []
     across: list[LakeFile] = []
     hidden: list[LakeFile] = []
@@ -211,8 +214,10 @@ def _files(
         count = sum(held[name]["rows"] for name in _named(events, held))
         if not count:
             continue
-        rows += count
         recorded = facts.recorded_until([file.contents])
+        if late is not None and recorded is not None and recorded <= late:
+            continue
+        rows += count
         if recorded is None or recorded > question.as_of:
             hidden.append(file)
         elif (start is None or start <= file.first_ts) and (end is None or file.last_ts < end):

@@ -10,7 +10,7 @@ from workbench.segments.behaviours import Sequence
 from workbench.segments.vectors.arrays import LATEST, Follows, microseconds
 from workbench.segments.vectors.question import Mask, Question
 from workbench.segments.vectors.rows import Rows, counted, rows
-from workbench.segments.windows import EVER, span
+from workbench.segments.windows import Span
 
 Instants = npt.NDArray[np.int64]
 
@@ -32,9 +32,9 @@ def sequence(question: Question, condition: Sequence) -> Mask | None:
 
 def follows(question: Question, condition: Sequence) -> Follows | None:
     """Return each first event with the time until the next one; the limit that it is compared with is free."""
-    start = span(condition.window, question.as_of, question.scope.zone).start
-    first = rows(question, condition.first, condition.window, "epoch_us(ts)", prefix="first")
-    then = rows(question, condition.then, EVER, "epoch_us(ts)", prefix="next", since=start)
+    limits = question.span(condition.window)
+    first = rows(question, condition.first, limits, "epoch_us(ts)", prefix="first")
+    then = rows(question, condition.then, Span(start=limits.start), "epoch_us(ts)", prefix="next")
     if not (first.few and then.few):
         return None
     kinds = tuple(dict.fromkeys(first.kinds + then.kinds))

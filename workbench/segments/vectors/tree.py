@@ -101,8 +101,13 @@ def ask(
     question = opened(as_of, scope, reader=reader, vectors=vectors, watch=watch)
     everyone = question.everyone()
     masks = {leaf: leaf_mask(question, leaf, everyone) for leaf in leaves(question, segment.condition)}
+    return combine(question, segment.condition, everyone, masks)
+
+
+def combine(question: Question, condition: Condition, everyone: Mask, masks: Masks) -> Asked:
+    """Answer a condition from the answers of its leaves."""
     held: list[Held] = []
-    _hold(question, segment.condition, 0, everyone, masks, held)
+    _hold(question, condition, 0, everyone, masks, held)
     return Asked(everyone=everyone, conditions=tuple(held))
 
 
