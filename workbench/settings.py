@@ -97,6 +97,8 @@ class Store(_Section):
     query_memory: str = Field(default="2GB", pattern=MEMORY, examples=['query_memory = "2GB"'])
     vector_memory: str = Field(default="1GB", pattern=MEMORY, examples=['vector_memory = "1GB"'])
     bad_row_share: float = Field(default=0.01, ge=0, le=1, examples=["bad_row_share = 0.01"])
+    compact_files: int = Field(default=16, ge=0, examples=["compact_files = 16"])
+    keep_removed_days: int = Field(default=7, ge=1, le=3650, examples=["keep_removed_days = 7"])
 
 
 class Consent(_Section):

@@ -11,7 +11,8 @@ DOORS = {
     "duckdb": {"store/engine.py"},
     "sqlalchemy": {
         "store/database.py", "store/tables.py", "store/lake.py", "store/versions.py", "store/ingest/run.py",
-        "store/migrations/versions/0001_first_tables.py", "export/ledger.py",
+        "store/sweep.py", "store/migrations/versions/0001_first_tables.py",
+        "store/migrations/versions/0002_deleted_files.py", "export/ledger.py",
     },
     "requests": {"export/client.py"},
     "papermill": {"runner.py"},

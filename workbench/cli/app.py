@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from workbench import __version__
-from workbench.cli import data, demo, library, lists, sandbox, sending, serve
+from workbench.cli import data, demo, lake, library, lists, sandbox, sending, serve
 from workbench.cli.output import err, out
 from workbench.errors import WorkbenchError
 
@@ -30,6 +30,7 @@ app.command("ingest")(data.ingest_command)
 app.add_typer(library.segments, name="segment")
 app.add_typer(library.campaigns, name="campaign")
 app.add_typer(lists.app, name="lists")
+app.add_typer(lake.app, name="lake")
 app.command("reach")(data.reach)
 app.command("plan")(sending.plan)
 app.command("send")(sending.send)

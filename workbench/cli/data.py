@@ -279,6 +279,13 @@ def _show_summary(summary: Summary) -> None:
             "  [dim]recorded now: questions about earlier instants do not see these rows "
             "(for old data: --recorded history)[/]"
         )
+    if summary.merged:
+        out.print(f"  [dim]{summary.merged:,} files of the lake were merged[/]")
+    if summary.not_merged:
+        err.print(
+            f"  [yellow]the rows are in; small files of the lake could not be merged:[/] {escape(summary.not_merged)}",
+            soft_wrap=True,
+        )
     if summary.without_profile:
         err.print(
             f"  [yellow]{summary.without_profile:,} users have no profile and so qualify for nothing;[/] "

@@ -86,11 +86,20 @@ class Lake:
             found = connection.scalar(sa.select(sa.func.max(tables.lake_versions.c.version)))
         return int(found or 0)
 
+    def oldest(self) -> int:
+        """Return the version from which on every one can be read: none of their files was deleted."""
+        file = tables.lake_files.c
+        with self.database.reading() as connection:
+            found = connection.scalar(
+                sa.select(sa.func.max(file.removed)).where(file.deleted_at.is_not(None))
+            )
+        return int(found or 0)
+
     def at(self, version: int | None = None) -> "LakeVersion":
         """Pin a version (the newest by default); later ingests do not change what it reads.
 
         Raises:
-            StoreError: there is no such version.
+            StoreError: there is no such version, or a file of it was deleted after a compaction.
         """
         newest = self.version()
         wanted = newest if version is None else version
@@ -104,6 +113,12 @@ class Lake:
                 .order_by(file.c.added, file.c.path)
             ).all()
             columns = connection.execute(sa.select(tables.lake_columns)).all()
+        deleted = [row.deleted_at for row in found if row.deleted_at is not None]
+        if deleted:
+            raise StoreError(
+                f"lake version {wanted} was compacted away on {min(deleted):%Y-%m-%d}; "
+                f"the oldest that can be read is {self.oldest()}"
+            )
         files = tuple(
             LakeFile(
                 path=row.path, kind=row.kind, rows=row.row_count, bytes=row.bytes,
@@ -167,8 +182,11 @@ class Lake:
         files: tuple[LakeFile, ...],
         columns: Mapping[str, Mapping[str, Property]],
         now: datetime,
+        removed: Iterable[str] = (),
     ) -> int:
         """Make ``files`` visible as one new version, inside the caller's transaction.
+
+        The files of ``removed`` paths belong to older versions only.
 
         Raises:
             BusyError: the lake moved on since ``base``.
@@ -187,6 +205,9 @@ class Lake:
                     first_ts=file.first_ts, last_ts=file.last_ts, contents=file.contents,
                 )
             )  # fmt: skip
+        table = tables.lake_files
+        for path in removed:
+            connection.execute(table.update().where(table.c.path == path).values(removed=version))
         known = {
             (row.kind, row.name)
             for row in connection.execute(sa.select(tables.lake_columns.c.kind, tables.lake_columns.c.name))
@@ -200,19 +221,6 @@ class Lake:
                         )
                     )
         return version
-
-    def sweep(self) -> int:
-        """Delete files that no version knows (left by a crash); call it while holding the lock."""
-        with self.database.reading() as connection:
-            known = set(connection.scalars(sa.select(tables.lake_files.c.path)))
-        orphans = [
-            path
-            for path in self.directory.rglob("*.parquet")
-            if path.relative_to(self.directory).as_posix() not in known
-        ]
-        for path in orphans:
-            path.unlink(missing_ok=True)
-        return len(orphans)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,8 +36,12 @@ def write(
         StoreError: disk full, or memory and spill space exhausted.
     """
     path = lake.new_path(kind, folder)
-    engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {OPTIONS}", parameters)
-    sync(path)
+    try:
+        engine.execute(connection, f"COPY ({select}) TO {engine.literal(str(path))} {OPTIONS}", parameters)
+        sync(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     kept = tuple(properties)
     ((rows,),) = engine.rows(connection, f"SELECT count(*) FROM {source(path)}")
     if not rows:

@@ -60,6 +60,7 @@ lake_files = Table(
     Column("first_ts", Instant),
     Column("last_ts", Instant),
     Column("contents", JSON, nullable=False),
+    Column("deleted_at", Instant),
 )
 
 lake_columns = Table(

@@ -19,8 +19,9 @@ from workbench.store.ingest import readers
 from workbench.store.ingest.files import InputFile, expand
 from workbench.store.ingest.readers import Reject
 from workbench.store.ingest.rejects import Rejects
-from workbench.store.ingest.run import refuse_too_many, work_folder
+from workbench.store.ingest.run import refuse_too_many
 from workbench.store.lake import Lake, LakeFile, LakeVersion, profiles_at, sync
+from workbench.store.sweep import sweep, work_folder
 
 Identity = Literal["user_id", "email", "phone", "customer_id"]
 PLAIN: tuple[Identity, ...] = ("user_id", "email", "phone", "customer_id")
@@ -94,7 +95,7 @@ def import_list(
         raise IngestError(f'"{path}": a list is one CSV file')
     with lake.writing():
         base = lake.at()
-        lake.sweep()
+        sweep(lake, now=now, keep_days=settings.store.keep_removed_days)
         rejects = Rejects(lake.directory.parent / "rejects" / f"{now:%Y%m%dT%H%M%S}-list.csv")
         with work_folder(lake.temporary) as folder:
             connection = base.connect(memory=settings.store.ingest_memory)

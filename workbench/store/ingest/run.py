@@ -1,11 +1,8 @@
 """One ingest from the files to the commit."""
 
 import hashlib
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +10,7 @@ import sqlalchemy as sa
 
 from workbench.errors import IngestError
 from workbench.settings import Settings, Source, actor
-from workbench.store import engine, parquet, tables
+from workbench.store import compact, engine, parquet, tables
 from workbench.store.ingest import events, profiles
 from workbench.store.ingest.files import InputFile, expand
 from workbench.store.ingest.mapping import REJECTED_MONTH, RowMapping, resolve
@@ -22,8 +19,9 @@ from workbench.store.ingest.rejects import Rejects
 from workbench.store.ingest.staging import FILE, LINE, Staged, stage
 from workbench.store.ingest.types import EPOCHS
 from workbench.store.lake import Lake, LakeFile, LakeVersion
+from workbench.store.sweep import sweep, work_folder
 
-FOLDER = "ingest-"
+Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +41,8 @@ class Summary:
         without_profile: users who have events and no profile: they qualify for nothing.
         version: the lake version that holds the rows.
         recorded: ``history``, ``now`` or the column that says when the rows were recorded.
+        merged: small files that were merged after the commit, as a version of its own.
+        not_merged: why they could not be; the rows are in the lake all the same.
     """
 
     kind: str
@@ -57,6 +57,8 @@ class Summary:
     without_profile: int = 0
     version: int = 0
     recorded: str = ""
+    merged: int = 0
+    not_merged: str | None = None
 
 
 def ingest(
@@ -67,7 +69,7 @@ def ingest(
     *,
     source_name: str,
     now: datetime,
-    report: Callable[[str, int, int], None] = lambda label, done, total: None,
+    report: Report = lambda label, done, total: None,
 ) -> Summary:
     """Bring files into the lake, all or nothing.
 
@@ -96,7 +98,7 @@ def ingest(
             return Summary(
                 kind=source.kind, known_files=len(files), version=base.version, recorded=str(source.recorded)
             )
-        lake.sweep()
+        sweep(lake, now=now, keep_days=settings.store.keep_removed_days)
         rejects = Rejects(lake.directory.parent / "rejects" / f"{now:%Y%m%dT%H%M%S}-{source.kind}.csv")
         with work_folder(lake.temporary) as folder:
             connection = base.connect(memory=settings.store.ingest_memory)
@@ -106,10 +108,11 @@ def ingest(
                     connection=connection, bad_row_share=settings.store.bad_row_share, report=report,
                     known_files=len(files) - len(new),
                 )  # fmt: skip
-                return job.run(source_name, mapping_digest)
+                summary = job.run(source_name, mapping_digest)
             finally:
                 rejects.close()
                 connection.close()
+        return _compact(lake, settings, summary, now, report)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +128,7 @@ class _Ingest:
     folder: Path
     connection: engine.Connection
     bad_row_share: float
-    report: Callable[[str, int, int], None]
+    report: Report
     known_files: int
 
     def run(self, source_name: str, mapping_digest: str) -> Summary:
@@ -237,6 +240,18 @@ def derive_profiles(lake: Lake, *, now: datetime) -> Summary:
         with lake.committing() as sql:
             version = lake.commit(sql, base=base.version, files=(file,), columns={}, now=now)
         return Summary(kind="profiles", read=file.rows, added=file.rows, version=version, recorded="history")
+
+
+def _compact(lake: Lake, settings: Settings, summary: Summary, now: datetime, report: Report) -> Summary:
+    """Merge small files where a part has too many; the ingest is committed, whatever becomes of this."""
+    most = settings.store.compact_files
+    if not most:
+        return summary
+    try:
+        found = compact.merge(lake, settings, more_than=most, now=now, report=report)
+    except Exception as error:
+        return replace(summary, not_merged=str(error) or type(error).__name__)
+    return replace(summary, merged=sum(item.files_before for item in found.merged))
 
 
 def users_without_profile(version: LakeVersion) -> int:
@@ -357,15 +372,3 @@ def _assign_codes(connection: engine.Connection, lake: Lake) -> tuple[tuple[Lake
     )
     engine.execute(connection, f"CREATE VIEW codes AS SELECT user_id, user_code FROM users{new}")
     return ((file,), file.rows) if file else ((), 0)
-
-
-@contextmanager
-def work_folder(parent: Path) -> Iterator[Path]:
-    """A folder for one ingest; those that a crash left are deleted. Call it while holding the lock."""
-    for left in parent.glob(f"{FOLDER}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    path = Path(tempfile.mkdtemp(prefix=FOLDER, dir=parent))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
