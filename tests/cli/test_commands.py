@@ -150,6 +150,47 @@ def test_a_list_is_imported_and_asked(run: Run, shop: Account) -> None:
     assert [(item["list"], item["version"], item["users"]) for item in listed] == [("vips", 1, 2)]
 
 
+def test_the_lake_is_shown_and_compacted(run: Run, shop: Account) -> None:
+    """Three files of June become one; a second time there is nothing to merge."""
+    config = ("-c", shop.config)
+    for user in ("00001", "00002"):
+        late = {"user_id": user, "event": "Purchase", "ts": "2026-06-02T00:00:00Z"}
+        shop.ingest("events", [late], recorded="history")
+    before = json.loads(run("lake", "show", "--json", *config).out)
+    assert (before["version"], before["oldest"], before["small"]) == (4, 0, 3)
+    assert [(p["kind"], p["month"], p["files"], p["small"], p["rows"]) for p in before["parts"]] == [
+        ("events", "2026-06", 3, 3, 1002), ("profiles", None, 1, 0, 1000), ("users", None, 1, 0, 1000),
+    ]  # fmt: skip
+    shown = run("lake", "show", *config).out
+    assert "3 small files could be merged: workbench lake compact" in shown
+    told = run("lake", "compact", *config)
+    assert told.code == 0
+    assert "3 → 1" in told.out
+    assert "lake version 5; the files before it stay for 7 days" in told.out
+    again = json.loads(run("lake", "compact", "--json", *config).out)
+    assert again == {"version": 5, "merged": []}
+    assert "nothing to merge (lake version 5)" in run("lake", "compact", *config).out
+    after = json.loads(run("lake", "show", "--json", *config).out)
+    assert (after["version"], after["small"]) == (5, 0)
+    assert [(p["kind"], p["files"], p["rows"]) for p in after["parts"]] == [
+        ("events", 1, 1002), ("profiles", 1, 1000), ("users", 1, 1000),
+    ]  # fmt: skip
+    assert "could be merged" not in run("lake", "show", *config).out
+
+
+def test_an_ingest_tells_what_it_merged(run: Run, account: Account) -> None:
+    """One line for people, numbers for programs."""
+    account.config.write_text(account.config.read_text() + "\n[store]\ncompact_files = 1\n")
+    config = ("-c", account.config)
+    for user in "abc":
+        rows = f"user_id,event,ts\n{user},Buy,2026-06-30T12:00:00Z\n"
+        (account.home / f"{user}.csv").write_text(rows)
+    assert "merged" not in run("ingest", "events", account.home / "a.csv", *config).out
+    assert "4 files of the lake were merged" in run("ingest", "events", account.home / "b.csv", *config).out
+    found = json.loads(run("ingest", "events", account.home / "c.csv", "--json", *config).out)
+    assert (found["version"], found["merged"], found["not_merged"]) == (4, 4, None)
+
+
 def test_reach_counts(run: Run, shop: Account) -> None:
     """1,000 qualified and reachable, as text, as JSON and as SQL."""
     config = ("--as-of", AS_OF, "-c", shop.config)

@@ -238,6 +238,25 @@ def test_an_old_version_is_read_for_the_kept_days(account: Account) -> None:
         old.connect()
 
 
+@pytest.mark.postgres
+def test_versions_go_alike_beside_postgres(tmp_path: Path, postgres_database: str) -> None:
+    """Merge, keep, delete, and the sentence of the version that is gone."""
+    settings = SETTINGS + f'\n[store]\ndatabase = "{postgres_database}"\n'
+    account = make_account(tmp_path / "home", settings)
+    lake = account.workspace.lake
+    account.ingest("events", [BUY])
+    account.ingest("events", [{**BUY, "user_id": "2"}])
+    rows = contents(lake.at())
+    merged(account, NOW)
+    assert contents(lake.at()) == contents(lake.at(2)) == rows
+    sweep(lake, now=NOW + 7 * DAY, keep_days=7)
+    with pytest.raises(StoreError, match="lake version 2 was compacted away on 2026-07-08"):
+        lake.at(2)
+    assert contents(lake.at()) == rows
+    assert on_disk(account) == known(account)
+    account.workspace.database.close()
+
+
 def test_the_kept_days_are_a_setting(tmp_path: Path) -> None:
     """One day."""
     account = make_account(tmp_path / "home", SETTINGS + "\n[store]\nkeep_removed_days = 1\n")
