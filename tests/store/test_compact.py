@@ -301,7 +301,7 @@ def reserve(account: Account, lake_version: int) -> None:
 
 
 def test_a_reader_in_the_middle_is_not_disturbed(account: Account) -> None:
-    """It has the first batch, the files are merged and swept, it reads on to the last row."""
+    """It has the first batch, the files are merged and swept; it reads on to the last row, and asks again."""
     for part in range(4):
         account.ingest("events", [{**BUY, "user_id": f"{part}-{n:04d}"} for n in range(2000)])
     reader = Reader(account.workspace.lake.at())
@@ -316,8 +316,12 @@ def test_a_reader_in_the_middle_is_not_disturbed(account: Account) -> None:
         codes = first["user_code"].to_pylist() + [
             code for batch in batches for code in batch["user_code"].to_pylist()
         ]
-    reader.close()
     assert sorted(codes) == list(range(8000))
+    with reader.cursor(set()) as cursor:
+        assert engine.rows(cursor, "SELECT count(DISTINCT user_code), sum(p_price) FROM events") == [
+            (8000, 40000.0)
+        ]
+    reader.close()
 
 
 def test_readers_ask_while_files_are_merged(account: Account) -> None:

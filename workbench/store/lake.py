@@ -141,7 +141,7 @@ class Lake:
         """Hold the lake's write lock; readers are not affected.
 
         Raises:
-            BusyError: another ingest is at work.
+            BusyError: another ingest or a compaction is at work.
         """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,9 @@ class Lake:
             with lock:
                 yield
         except Timeout as error:
-            raise BusyError("another ingest is writing to this lake; try again when it is done") from error
+            raise BusyError(
+                "another ingest or compaction is writing to this lake; try again when it is done"
+            ) from error
         except OSError as error:
             raise StoreError(f"the lake cannot be written: {error.strerror or error}") from error
 

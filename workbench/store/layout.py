@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from workbench.store.lake import Lake, LakeFile, LakeVersion
-
-SMALL = 122_880
+from workbench.store.parquet import ROW_GROUP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,7 @@ class Part:
     def small(self) -> int:
         """How many files have less than one full row group and could be merged with another one."""
         mergeable = self.kind != "lists" and len(self.files) > 1
-        return sum(file.rows < SMALL for file in self.files) if mergeable else 0
+        return sum(file.rows < ROW_GROUP for file in self.files) if mergeable else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

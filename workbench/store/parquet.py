@@ -8,7 +8,8 @@ from workbench.store import engine, facts
 from workbench.store.catalogue import Property
 from workbench.store.lake import Lake, LakeFile, sync
 
-OPTIONS = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
+ROW_GROUP = 122_880
+OPTIONS = f"(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
 
 
 def write(

@@ -163,7 +163,7 @@ def test_two_ingests_at_once(account: Account) -> None:
     thread = threading.Thread(target=work)
     thread.start()
     assert at_work.wait(30)
-    with pytest.raises(BusyError, match="another ingest is writing"):
+    with pytest.raises(BusyError, match="another ingest or compaction is writing"):
         account.ingest_file("events", second)
     told.set()
     thread.join(30)
