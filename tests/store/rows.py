@@ -6,7 +6,7 @@ from typing import Any
 from accounts import Account
 
 from workbench.store import engine
-from workbench.store.lake import profiles_at
+from workbench.store.held import profiles_at
 
 ASKED = {"events": "events", "profiles": f"({profiles_at()})", "devices": "device_versions"}
 

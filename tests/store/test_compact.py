@@ -305,7 +305,7 @@ def test_a_reader_in_the_middle_is_not_disturbed(account: Account) -> None:
     for part in range(4):
         account.ingest("events", [{**BUY, "user_id": f"{part}-{n:04d}"} for n in range(2000)])
     reader = Reader(account.workspace.lake.at())
-    with reader.cursor(set()) as cursor:
+    with reader.cursor() as cursor:
         batches = stream(cursor, "SELECT user_code FROM events", {}, rows=100)
         first = next(batches)
         worker = threading.Thread(target=merged, args=(account, NOW))
@@ -317,7 +317,7 @@ def test_a_reader_in_the_middle_is_not_disturbed(account: Account) -> None:
             code for batch in batches for code in batch["user_code"].to_pylist()
         ]
     assert sorted(codes) == list(range(8000))
-    with reader.cursor(set()) as cursor:
+    with reader.cursor() as cursor:
         assert engine.rows(cursor, "SELECT count(DISTINCT user_code), sum(p_price) FROM events") == [
             (8000, 40000.0)
         ]

@@ -9,7 +9,7 @@ from workbench.campaigns import control, duplicates
 from workbench.settings import Consent
 from workbench.store import engine
 from workbench.store.catalogue import Catalogue
-from workbench.store.lake import profiles_at
+from workbench.store.held import profiles_at
 
 SCHEMA = {
     "user_code": pl.UInt32, "is_control": pl.Boolean, "cap_key": pl.String, "duplicate": pl.Boolean,

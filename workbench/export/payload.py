@@ -18,7 +18,7 @@ from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.verdicts import TARGET
 from workbench.store import engine
 from workbench.store.catalogue import Catalogue
-from workbench.store.lake import profiles_at
+from workbench.store.held import profiles_at
 
 NAMESPACE = uuid.UUID("8f0c6a52-6f9e-5d0e-9a57-3c9b1f0f2d11")
 ROWS = 20_000

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from workbench.store.lake import profiles_at
+from workbench.store.held import profiles_at
 
 EVERYONE = "everyone"
 PROFILES = profiles_at()

@@ -10,7 +10,7 @@ from workbench.segments.scope import ZONES, Scope
 from workbench.segments.sentence import sentence
 from workbench.segments.sql.query import PROFILES, Query, Step
 from workbench.store.engine import quote
-from workbench.store.lake import devices_at
+from workbench.store.held import devices_at
 
 DEVICES, USER_ZONES = "devices", "user_zones"
 

@@ -17,7 +17,7 @@ from workbench.segments.vectors.cache import Key, Vectors
 from workbench.segments.vectors.watch import Watch
 from workbench.segments.windows import Span, Window, span
 from workbench.store import engine
-from workbench.store.lake import visible
+from workbench.store.held import visible
 from workbench.store.reader import Reader, stream
 
 Mask = npt.NDArray[np.bool_]

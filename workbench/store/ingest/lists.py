@@ -15,12 +15,13 @@ from workbench.errors import IngestError
 from workbench.settings import Settings
 from workbench.store import engine, parquet
 from workbench.store.catalogue import Catalogue
+from workbench.store.held import profiles_at
 from workbench.store.ingest import readers
 from workbench.store.ingest.files import InputFile, expand
 from workbench.store.ingest.readers import Reject
 from workbench.store.ingest.rejects import Rejects
 from workbench.store.ingest.run import refuse_too_many
-from workbench.store.lake import Lake, LakeFile, LakeVersion, profiles_at, sync
+from workbench.store.lake import Lake, LakeFile, LakeVersion, sync
 from workbench.store.sweep import sweep, work_folder
 
 Identity = Literal["user_id", "email", "phone", "customer_id"]
