@@ -24,7 +24,7 @@ from workbench.segments.frames import compile_frame
 from workbench.segments.model import Segment
 from workbench.segments.scope import Scope
 from workbench.segments.sql import Query, compile_sql
-from workbench.store import engine
+from workbench.store import engine, tallies
 from workbench.store.frames import Frames, frames
 from workbench.store.ingest import import_list
 from workbench.store.reader import Reader
@@ -152,10 +152,17 @@ def ask(
     kind: st.SearchStrategy[dict[str, Any]] = ANY,
     compare: Callable[["Engines", dict[str, Any], datetime], None] = Engines.compare,
 ) -> int:
-    """Ask ``each`` trees of each of ``count`` random worlds and return how many were asked."""
+    """Ask ``each`` trees of each of ``count`` random worlds, and return how many were asked.
+
+    Every other world keeps tallies of every event.
+    """
     asked = 0
     for number, world in enumerate(drawn(worlds(), count, start)):
-        engines = Engines(folder.mktemp("world"), world)
+        with pytest.MonkeyPatch.context() as patch:
+            if number % 2 == 0:
+                patch.setattr(tallies, "FEWEST", 1)
+                patch.setattr(tallies, "SHARE", 0)
+            engines = Engines(folder.mktemp("world"), world)
         asked += ask_world(partial(compare, engines), start * 1000 + number, each, kind)
         engines.connection.close()
     return asked

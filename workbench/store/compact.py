@@ -10,7 +10,7 @@ from pathlib import Path
 
 from workbench.errors import StoreError
 from workbench.settings import Settings
-from workbench.store import engine, parquet
+from workbench.store import engine, parquet, tallies
 from workbench.store.lake import BASE_COLUMNS, VIEWS, Lake, LakeFile, LakeVersion
 from workbench.store.layout import Part, parts
 from workbench.store.sweep import sweep, work_folder
@@ -92,6 +92,7 @@ def merge(lake: Lake, settings: Settings, *, more_than: int, now: datetime, repo
     sweep(lake, now=now, keep_days=settings.store.keep_removed_days)
     total, done = sum(part.bytes for part in wanted), 0
     written: list[LakeFile] = []
+    counted: list[LakeFile] = []
     try:
         with work_folder(lake.temporary) as folder:
             for part in wanted:
@@ -100,15 +101,20 @@ def merge(lake: Lake, settings: Settings, *, more_than: int, now: datetime, repo
                 written += [file] if file else []
                 if file is None or file.rows != part.rows:
                     raise _unlike(part)
+                tally = tallies.write(lake, file, base.rows("users")) if part.kind == "events" else None
+                counted += [tally] if tally else []
                 done += part.bytes
     except BaseException:
-        for file in written:
+        for file in (*written, *counted):
             (lake.directory / file.path).unlink(missing_ok=True)
         raise
+    removed = [file.path for part in wanted for file in part.files]
+    known = tallies.by_file(base.files)
+    removed += [known[path].path for path in removed if path in known]
     with lake.committing() as connection:
         version = lake.commit(
-            connection, base=base.version, files=tuple(written), columns={}, now=now,
-            removed=tuple(file.path for part in wanted for file in part.files),
+            connection, base=base.version, files=(*written, *counted), columns={}, now=now,
+            removed=tuple(removed),
         )  # fmt: skip
     report("compacting", total, total)
     return Compacted(version=version, merged=tuple(map(_merged, wanted, written)))

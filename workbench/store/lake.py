@@ -323,7 +323,7 @@ class LakeVersion:
         """For each kind a digest of its files: equal digests, equal rows, since files never change."""
         names: dict[str, list[str]] = {kind: [] for kind in BASE_COLUMNS}
         for file in self.files:
-            names[file.kind].append(file.path)
+            names.setdefault(file.kind, []).append(file.path)
         return {
             kind: hashlib.sha256("\n".join(sorted(paths)).encode()).hexdigest()
             for kind, paths in names.items()

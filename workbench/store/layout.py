@@ -11,8 +11,8 @@ class Part:
     """The files of one kind, of events those of one month.
 
     Attributes:
-        kind: users, events, profiles, devices or lists.
-        month: of events, such as ``2026-06``; empty for the other kinds.
+        kind: users, events, tallies, profiles, devices or lists.
+        month: of events and their tallies, such as ``2026-06``; empty for the other kinds.
         files: in the order in which they came.
     """
 
@@ -33,7 +33,7 @@ class Part:
     @property
     def small(self) -> int:
         """How many files have less than one full row group and could be merged with another one."""
-        mergeable = self.kind != "lists" and len(self.files) > 1
+        mergeable = self.kind not in {"lists", "tallies"} and len(self.files) > 1
         return sum(file.rows < ROW_GROUP for file in self.files) if mergeable else 0
 
 
@@ -70,4 +70,4 @@ def parts(version: LakeVersion) -> tuple[Part, ...]:
 
 def month(file: LakeFile) -> str:
     """Return the month whose events a file holds, in UTC; empty for other kinds."""
-    return file.path.split("/")[1].removeprefix("month=") if file.kind == "events" else ""
+    return file.path.split("/")[1].removeprefix("month=") if file.kind in {"events", "tallies"} else ""

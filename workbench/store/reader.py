@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from workbench.errors import StoreError
 from workbench.store import engine
 from workbench.store.lake import LakeVersion
+from workbench.store.stretch import damage, dictionaries, metadata
 
 BATCH = 1_000_000
 MOST_OPEN = 3
@@ -69,13 +69,11 @@ class Reader:
         """
         tables = []
         for path in self.version.paths(kind):
-            try:
-                with pq.ParquetFile(path, read_dictionary=[column]) as file:
-                    if column not in file.schema_arrow.names:
-                        return None
-                    tables.append(file.read(["user_code", column]))
-            except (OSError, pa.ArrowException) as error:
-                raise StoreError(f"a lake file is damaged: {error}") from error
+            known = metadata(path)
+            if column not in dictionaries(known, [column], range(known.num_row_groups)):
+                return None
+            with damage(), pq.ParquetFile(path, metadata=known, read_dictionary=[column]) as file:
+                tables.append(file.read(["user_code", column]))
         if not tables or any(not pa.types.is_dictionary(table.schema.field(column).type) for table in tables):
             return None
         return pa.concat_tables(tables)
@@ -121,16 +119,13 @@ class Readers:
 
 def _size(path: str, column: str) -> tuple[int, int]:
     """Return the bytes of a column before compression, and its rows; nothing where the file lacks it."""
-    try:
-        metadata = pq.read_metadata(path)
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"a lake file is damaged: {error}") from error
-    names = metadata.schema.to_arrow_schema().names
+    found = metadata(path)
+    names = found.schema.to_arrow_schema().names
     if column not in names:
         return 0, 0
     place = names.index(column)
-    groups = [metadata.row_group(number).column(place) for number in range(metadata.num_row_groups)]
-    return sum(group.total_uncompressed_size for group in groups), metadata.num_rows
+    groups = [found.row_group(number).column(place) for number in range(found.num_row_groups)]
+    return sum(group.total_uncompressed_size for group in groups), found.num_rows
 
 
 def stream(

@@ -3,11 +3,15 @@
 A text column comes with its values numbered, as the file holds it; the engine would write out every text.
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -34,7 +38,7 @@ class Stretch:
     rows: int
 
 
-def read(stretch: Stretch, text: str, since: int | None, until: int | None) -> pa.Table | None:
+def texts(stretch: Stretch, text: str, since: int | None, until: int | None) -> pa.Table | None:
     """Return ``user_code`` and a text column of the rows of an event.
 
     Args:
@@ -50,21 +54,9 @@ def read(stretch: Stretch, text: str, since: int | None, until: int | None) -> p
         StoreError: the file is damaged.
     """
     timed = since is not None or until is not None
-    columns = ["user_code", text, "event", *(["ts"] if timed else [])]
-    try:
-        with pq.ParquetFile(stretch.path, read_dictionary=[text, "event"]) as file:
-            if text not in file.schema_arrow.names:
-                return None
-            groups = _groups(file, stretch, since, until)
-            if not groups:
-                return None
-            last = stretch.first + stretch.rows
-            first = max(stretch.first, groups[0].first)
-            found = file.read_row_groups([group.number for group in groups], columns=columns)
-            found = found.slice(first - groups[0].first, min(last, groups[-1].last) - first)
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"a lake file is damaged: {error}") from error
-    if not pa.types.is_dictionary(found.schema.field(text).type) or not _only(found, stretch.event):
+    columns = ["user_code", text, *(["ts"] if timed else [])]
+    found = _read(stretch, columns, since, until, numbered=[text])
+    if found is None or not pa.types.is_dictionary(found.schema.field(text).type):
         return None
     if timed:
         instants = found.column("ts").cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
@@ -74,6 +66,76 @@ def read(stretch: Stretch, text: str, since: int | None, until: int | None) -> p
         end = len(instants) if until is None else int(np.searchsorted(instants, until))
         found = found.slice(start, end - start)
     return found.select(["user_code", text])
+
+
+def codes(stretch: Stretch) -> npt.NDArray[np.uint32] | None:
+    """Return the user codes of the rows of an event; None where they do not lie as they should.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    found = _read(stretch, ["user_code"], None, None, numbered=[])
+    return None if found is None else found.column("user_code").to_numpy()
+
+
+@lru_cache(maxsize=256)
+def metadata(path: str) -> pq.FileMetaData:
+    """Return what a file says of itself; files never change.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    with damage():
+        return pq.read_metadata(path)
+
+
+def dictionaries(found: pq.FileMetaData, columns: Iterable[str], groups: Iterable[int]) -> list[str]:
+    """Return the columns that can be read as numbered texts: those that no row group holds as differences."""
+    names = found.schema.to_arrow_schema().names
+    parts = [found.row_group(number) for number in groups]
+    return [
+        name
+        for name in columns
+        if name in names
+        and not any(
+            encoding.startswith("DELTA")
+            for part in parts
+            for encoding in part.column(names.index(name)).encodings
+        )
+    ]
+
+
+@contextmanager
+def damage() -> Iterator[None]:
+    """Translate what a file raises that cannot be read.
+
+    Raises:
+        StoreError: in its place.
+    """
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"a lake file is damaged: {error}") from error
+
+
+def _read(
+    stretch: Stretch, columns: list[str], since: int | None, until: int | None, numbered: list[str]
+) -> pa.Table | None:
+    """Read columns of a stretch, about as much as lies between the times; None if other events are in it."""
+    known = metadata(str(stretch.path))
+    if not set(columns) <= set(known.schema.to_arrow_schema().names):
+        return None
+    groups = _groups(known, stretch, since, until)
+    if not groups:
+        return None
+    chosen = [group.number for group in groups]
+    texts_ = dictionaries(known, ["event", *numbered], chosen)
+    with damage(), pq.ParquetFile(stretch.path, metadata=known, read_dictionary=texts_) as file:
+        found = file.read_row_groups(chosen, columns=[*columns, "event"])
+    last = stretch.first + stretch.rows
+    first = max(stretch.first, groups[0].first)
+    found = found.slice(first - groups[0].first, min(last, groups[-1].last) - first)
+    return found if bool(pc.all(pc.equal(found.column("event"), stretch.event)).as_py()) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +152,21 @@ class _Group:
     latest: int | None = None
 
 
-def _groups(file: pq.ParquetFile, stretch: Stretch, since: int | None, until: int | None) -> list[_Group]:
+def _groups(known: pq.FileMetaData, stretch: Stretch, since: int | None, until: int | None) -> list[_Group]:
     """Return the row groups of a stretch, one at least, without those before or after the times."""
-    metadata, place = file.metadata, file.schema_arrow.names.index("ts")
+    place = known.schema.to_arrow_schema().names.index("ts")
     groups: list[_Group] = []
     row, end = 0, stretch.first + stretch.rows
-    for number in range(metadata.num_row_groups):
-        found = metadata.row_group(number)
+    for number in range(known.num_row_groups):
+        found = known.row_group(number)
         first, row = row, row + found.num_rows
         if row <= stretch.first or first >= end:
             continue
-        known = found.column(place).statistics
-        if known is None or not known.has_min_max or first < stretch.first or row > end:
+        times = found.column(place).statistics
+        if times is None or not times.has_min_max or first < stretch.first or row > end:
             groups.append(_Group(number, first, row))
         else:
-            groups.append(_Group(number, first, row, _microseconds(known.min), _microseconds(known.max)))
+            groups.append(_Group(number, first, row, _microseconds(times.min), _microseconds(times.max)))
     # Times ascend in a stretch: what comes before a row that is too early is too early as well.
     while since is not None and len(groups) > 1 and (groups[1].earliest or since) < since:
         groups.pop(0)
@@ -115,12 +177,3 @@ def _groups(file: pq.ParquetFile, stretch: Stretch, since: int | None, until: in
 
 def _microseconds(instant: datetime) -> int:
     return (instant - EPOCH) // timedelta(microseconds=1)
-
-
-def _only(found: pa.Table, event: str) -> bool:
-    """Whether all rows are of the event."""
-    return all(
-        len(chunk) == 0 or (len(chunk.dictionary) == 1 and chunk.dictionary[0].as_py() == event)
-        or bool(pc.all(pc.equal(chunk, event)).as_py())
-        for chunk in found.column("event").chunks
-    )  # fmt: skip

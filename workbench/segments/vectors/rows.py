@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,10 @@ from workbench.segments.vectors.arrays import microseconds
 from workbench.segments.vectors.cache import Key
 from workbench.segments.vectors.question import Question
 from workbench.segments.windows import Span
-from workbench.store import facts
+from workbench.store import facts, tallies
 from workbench.store.catalogue import ANY_EVENT
 from workbench.store.lake import LakeFile, LakeVersion
-from workbench.store.stretch import Stretch, read
+from workbench.store.stretch import Stretch, texts
 
 Codes = npt.NDArray[np.int64]
 FEW, MOST_ROWS = 4_000_000, 40_000_000
@@ -37,6 +38,7 @@ class Rows:
             can only make them fewer.
         kinds: what the query reads.
         stretches: where they lie, if all rows of the events in the window are chosen.
+        tallies: files and columns of counts that belong to these rows and are not among them.
         since: the first instant of the window in microseconds since 1970.
         until: its end, excluded.
     """
@@ -47,6 +49,7 @@ class Rows:
     estimate: int
     kinds: tuple[str, ...]
     stretches: tuple[Stretch, ...] | None = None
+    tallies: tuple[tuple[Path, tuple[str, ...]], ...] = ()
     since: int | None = None
     until: int | None = None
 
@@ -57,10 +60,13 @@ class Rows:
 
     def key(self, shape: str = "") -> Key:
         """Return under what an array of ``shape`` over these rows is kept."""
-        return self.question.key(f"{shape} {self.sql}".lstrip(), self.values, *self.kinds)
+        added = "".join(f"\n{path} {columns}" for path, columns in self.tallies)
+        return self.question.key(f"{shape} {self.sql}{added}".lstrip(), self.values, *self.kinds)
 
     def arrays(self) -> Iterator[tuple[npt.NDArray[Any], ...]]:
         """Read numbers, some millions at a time; no column may be null."""
+        if not self.estimate:
+            return
         if self.estimate > FEW:
             for table in self.tables():
                 yield tuple(column.to_numpy() for column in table.columns)
@@ -112,7 +118,7 @@ class Rows:
         found = []
         for stretch in self.stretches:
             self.question.watch.check()
-            table = read(stretch, column, self.since, self.until)
+            table = texts(stretch, column, self.since, self.until)
             if table is None:
                 yield from self.tables()
                 return
@@ -155,7 +161,11 @@ def rows(
     timed = sql.times(writer, limits, prefix)
     known = question.scope.catalogue.properties
     used = [known[name].column for name in (*(item.property for item in events.where), *properties)]
-    within, across, hidden, estimate = _files(question, events, limits, late)
+    within, across, hidden = _files(question, events, limits, late)
+    added: list[tuple[Path, tuple[str, ...]]] = []
+    if not (columns or events.where or events.clock):
+        within, added = _tallied(version, events, within)
+    estimate = sum(_count(events, file) for file in (*within, *across, *hidden))
     plain = not (events.where or events.clock or hidden or late or ANY_EVENT in events.events)
     selects: list[str] = []
     for files, bounds in ((within, []), (across, timed), (hidden, [*sql.recorded(), *timed])):
@@ -176,7 +186,15 @@ def rows(
         values=dict(writer.parameters),
         estimate=estimate,
         kinds=("events", "profiles") if writer.steps else ("events",),
-        stretches=_stretches(version, events, [*within, *across]) if plain else None,
+        stretches=tuple(
+            one
+            for file in [*within, *across]
+            for one in tallies.stretches(version.lake, file)
+            if one.event in events.events
+        )
+        if plain
+        else None,
+        tallies=tuple(added),
         since=microseconds(limits.start) if limits.start else None,
         until=microseconds(limits.end) if limits.end else None,
     )
@@ -195,49 +213,55 @@ def summed(codes: npt.NDArray[Any], values: npt.NDArray[Any], users: int) -> npt
 
 def _files(
     question: Question, events: Selection, limits: Span, late: datetime | None
-) -> tuple[list[LakeFile], list[LakeFile], list[LakeFile], int]:
+) -> tuple[list[LakeFile], list[LakeFile], list[LakeFile]]:
     """Return the files within the window, those across a bound of it, and those with rows recorded after ``as_of``.
 
-    Files without a row of the events are left out; how many rows they hold comes last.
+    Files without a row of the events are left out.
     """
     start, end = limits.start, limits.end
     within: list[LakeFile] = []
     across: list[LakeFile] = []
     hidden: list[LakeFile] = []
-    rows = 0
     for file in question.reader.version.files:
         if file.kind != "events" or file.first_ts is None or file.last_ts is None:
             continue
         if file.first_ts > (end or question.as_of) or (start is not None and file.last_ts < start):
             continue
-        held = file.contents["events"]
-        count = sum(held[name]["rows"] for name in _named(events, held))
-        if not count:
+        if not _count(events, file):
             continue
         recorded = facts.recorded_until([file.contents])
         if late is not None and recorded is not None and recorded <= late:
             continue
-        rows += count
         if recorded is None or recorded > question.as_of:
             hidden.append(file)
         elif (start is None or start <= file.first_ts) and (end is None or file.last_ts < end):
             within.append(file)
         else:
             across.append(file)
-    return within, across, hidden, rows
+    return within, across, hidden
 
 
-def _stretches(version: LakeVersion, events: Selection, files: list[LakeFile]) -> tuple[Stretch, ...]:
-    """Say where the rows of some events lie: a file is in the order of the names, as bytes."""
-    found = []
+def _tallied(
+    version: LakeVersion, events: Selection, files: list[LakeFile]
+) -> tuple[list[LakeFile], list[tuple[Path, tuple[str, ...]]]]:
+    """Take the files out whose counts are there as tallies; return the others, and those tallies."""
+    known = tallies.by_file(version.files)
+    others: list[LakeFile] = []
+    added: list[tuple[Path, tuple[str, ...]]] = []
     for file in files:
-        first = 0
-        held = file.contents["events"]
-        for name in sorted(held, key=str.encode):
-            if name in events.events:
-                found.append(Stretch(version.lake / file.path, name, first, held[name]["rows"]))
-            first += held[name]["rows"]
-    return tuple(found)
+        there = known[file.path].contents["tallies"] if file.path in known else {}
+        wanted = set(_named(events, file.contents["events"]))
+        if wanted <= there.keys():
+            path = version.lake / known[file.path].path
+            added.append((path, tuple(sorted(there[name] for name in wanted))))
+        else:
+            others.append(file)
+    return others, added
+
+
+def _count(events: Selection, file: LakeFile) -> int:
+    held = file.contents["events"]
+    return sum(held[name]["rows"] for name in _named(events, held))
 
 
 def _named(events: Selection, held: Mapping[str, object]) -> Iterable[str]:

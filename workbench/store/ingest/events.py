@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from workbench.settings import Source
-from workbench.store import engine, parquet
+from workbench.store import engine, parquet, tallies
 from workbench.store.catalogue import Property
 from workbench.store.ingest.mapping import REJECTED_MONTH
 from workbench.store.ingest.staging import FILE, LINE
@@ -59,8 +59,12 @@ def write(
         event_id = "event_id" if with_ids else "NULL::VARCHAR AS event_id"
         written = _month_file(connection, lake, rows, month, properties, source, event_id, now)
         files += [written] if written else []
+    ((users,),) = engine.rows(connection, "SELECT coalesce(max(user_code) + 1, 0) FROM codes")
+    counted = [tally for file in files if (tally := tallies.write(lake, file, int(users)))]
     ((duplicates,),) = engine.rows(connection, "SELECT count(*) FROM doubled")
-    return Written(files=tuple(files), added=sum(file.rows for file in files), duplicates=int(duplicates))
+    return Written(
+        files=(*files, *counted), added=sum(file.rows for file in files), duplicates=int(duplicates)
+    )
 
 
 def _find_doubled_ids(connection: engine.Connection, base: LakeVersion) -> None:
