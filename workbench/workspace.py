@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from workbench.campaigns.candidates import reachable_sql
 from workbench.campaigns.library import CampaignLibrary
 from workbench.errors import Problem, ProblemsError, StoreError, nearest
 from workbench.export.ledger import Ledger
@@ -13,7 +14,7 @@ from workbench.segments.build.names import Names
 from workbench.segments.library import SegmentLibrary
 from workbench.segments.model import Segment
 from workbench.segments.scope import Scope
-from workbench.segments.vectors import Asked, Vectors, Watch, ask, over_time
+from workbench.segments.vectors import Asked, Mask, Vectors, Watch, ask, opened, over_time
 from workbench.settings import Settings, in_bytes
 from workbench.store.database import Database
 from workbench.store.lake import Lake, LakeVersion
@@ -76,6 +77,17 @@ class Workspace:
         return over_time(
             segment, instants, self.scope(version), reader=self._reader(version), vectors=VECTORS, watch=watch
         )
+
+    def reachable(self, version: LakeVersion, as_of: datetime) -> Mask:
+        """Return who has an mParticle identity and is not unsubscribed, by user code.
+
+        Raises:
+            StoreError: a file of the version is gone or damaged.
+        """
+        question = opened(as_of, self.scope(version), reader=self._reader(version), vectors=VECTORS)
+        sql = reachable_sql(version.catalogue, self.settings.identities, self.settings.consent)
+        writer = question.writer()
+        return question.members(f"{writer.query.ctes}\n{sql}", writer.parameters, "profiles")
 
     def _reader(self, version: LakeVersion) -> Reader:
         return READERS.open(version, memory=self.settings.store.query_memory)

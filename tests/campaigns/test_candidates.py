@@ -6,6 +6,7 @@ from accounts import NOW, SETTINGS, Account, make_account, purchases
 
 from workbench import runs
 from workbench.campaigns import candidates, control
+from workbench.reach import reach
 
 PERSON = {"email": None, "phone": None, "unsubscribed": False, "email_opt_in": True}
 
@@ -43,6 +44,25 @@ def test_a_spelt_out_nothing_is_no_identity(tmp_path: Any) -> None:
     )
     assert [found[f"{n:05d}"][1] for n in range(5)] == ["not reachable"] * 5
     assert found["00005"] == found["00006"] == ("send", None)
+
+
+def test_reach_counts_whom_a_plan_could_reach(tmp_path: Any) -> None:
+    """Of eleven buyers five spell out a nothing and two are unsubscribed or have none: four can be reached."""
+    nothing = [{"email": text} for text in ("", " \u00a0", "nan", "NULL", "None")]
+    unsubscribed = [{"email": "a@example.com", "unsubscribed": True}, {"unsubscribed": True}]
+    fine = [
+        {"phone": "+12025550100"}, {"email": " b@example.com "}, {"email": "nan", "phone": "1"},
+        {"email": "c@example.com", "unsubscribed": None, "email_opt_in": False},
+    ]  # fmt: skip
+    account = make_account(tmp_path / "home", WITHOUT_IDS)
+    people = [*nothing, *unsubscribed, *fine]
+    account.ingest(
+        "profiles", [{"user_id": f"{n:05d}", **PERSON, **person} for n, person in enumerate(people)]
+    )
+    account.ingest("events", purchases(len(people)))
+    account.save_segment("buyers", {"kind": "did", "events": ["Purchase"]})
+    found = reach(account.workspace, "buyers", as_of=NOW)
+    assert (found.counts.qualified, found.reachable) == (11, 4)
 
 
 def test_an_absent_consent_counts_as_refused(tmp_path: Any) -> None:

@@ -38,6 +38,20 @@ def identities_sql(identities: Mapping[str, str], catalogue: Catalogue) -> dict[
     return found
 
 
+def reachable_sql(catalogue: Catalogue, identities: Mapping[str, str], consent: Consent) -> str:
+    """Return the query for who has an identity and is not unsubscribed: ``user_code``.
+
+    It reads ``users``, and ``profiles`` as of an instant; its rows are those of ``candidates`` that are
+    ``reachable`` and not ``unsubscribed``.
+    """
+    usable_ = " OR ".join(f"{sql} IS NOT NULL" for sql in identities_sql(identities, catalogue).values())
+    unsubscribed = _flag("p", consent.unsubscribed, catalogue) if consent.unsubscribed else "false"
+    return (
+        "SELECT u.user_code FROM users u JOIN profiles p USING (user_code) "
+        f"WHERE ({usable_ or 'false'}) AND NOT {unsubscribed}"
+    )
+
+
 def candidates(
     connection: engine.Connection,
     qualified: pl.DataFrame,

@@ -4,9 +4,8 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-import polars as pl
+import numpy as np
 
-from workbench.campaigns.candidates import candidates
 from workbench.errors import InputError
 from workbench.segments import qualify
 from workbench.segments.model import Segment
@@ -68,26 +67,12 @@ def reach(
     query = qualify.compiled(asked, as_of, workspace.scope(lake))
     answer = workspace.ask(asked, lake, as_of, watch=watch)
     counts = answer.counts(time.perf_counter() - began)
-    connection = lake.connect()
-    found = candidates(
-        connection,
-        answer.users,
-        as_of=as_of,
-        consent_at=as_of,
-        catalogue=lake.catalogue,
-        identities=workspace.settings.identities,
-        consent=workspace.settings.consent,
-        control_salt="",
-        control_share=None,
-        cap_salt="",
-        lint="NULL::VARCHAR",
-    )
-    connection.close()
+    reachable = workspace.reachable(lake, as_of)
     return Reach(
         sentence=sentence(asked.condition),
         sql=query.sql,
         counts=counts,
-        reachable=found.filter(pl.col("reachable") & ~pl.col("unsubscribed")).height,
+        reachable=int(np.count_nonzero(answer.qualified & reachable)),
         reconstructed=lake.reconstructed,
         seconds=time.perf_counter() - began,
     )

@@ -135,7 +135,15 @@ def _read(
     last = stretch.first + stretch.rows
     first = max(stretch.first, groups[0].first)
     found = found.slice(first - groups[0].first, min(last, groups[-1].last) - first)
-    return found if bool(pc.all(pc.equal(found.column("event"), stretch.event)).as_py()) else None
+    return found if all(_only(chunk, stretch.event) for chunk in found.column("event").chunks) else None
+
+
+def _only(names: pa.Array, event: str) -> bool:
+    """Whether all names are that of the event."""
+    if pa.types.is_dictionary(names.type):
+        (place,) = pc.index_in(pa.array([event]), names.dictionary).to_pylist()
+        return place is not None and bool(pc.all(pc.equal(names.indices, place)).as_py())
+    return bool(pc.all(pc.equal(names, event)).as_py())
 
 
 @dataclass(frozen=True, slots=True)

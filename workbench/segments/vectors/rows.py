@@ -19,7 +19,7 @@ from workbench.segments.windows import Span
 from workbench.store import facts, tallies
 from workbench.store.catalogue import ANY_EVENT
 from workbench.store.lake import LakeFile, LakeVersion
-from workbench.store.stretch import Stretch, texts
+from workbench.store.stretch import texts
 
 Codes = npt.NDArray[np.int64]
 FEW, MOST_ROWS = 4_000_000, 40_000_000
@@ -37,7 +37,8 @@ class Rows:
         estimate: how many rows the behaviour's events have in the files that the window touches; filters
             can only make them fewer.
         kinds: what the query reads.
-        stretches: where they lie, if all rows of the events in the window are chosen.
+        plain: the files that hold them, if all rows of the events in the window are chosen.
+        names: of the events.
         tallies: files and columns of counts that belong to these rows and are not among them.
         since: the first instant of the window in microseconds since 1970.
         until: its end, excluded.
@@ -48,7 +49,8 @@ class Rows:
     values: dict[str, Any]
     estimate: int
     kinds: tuple[str, ...]
-    stretches: tuple[Stretch, ...] | None = None
+    plain: tuple[LakeFile, ...] | None = None
+    names: tuple[str, ...] = ()
     tallies: tuple[tuple[Path, tuple[str, ...]], ...] = ()
     since: int | None = None
     until: int | None = None
@@ -112,11 +114,15 @@ class Rows:
 
     def _texts(self, column: str) -> Iterator[pa.Table]:
         """Read a text column straight from its files where that can be done, else through the engine."""
-        if self.stretches is None:
+        if self.plain is None:
             yield from self.tables()
             return
         found = []
-        for stretch in self.stretches:
+        lake = self.question.reader.version.lake
+        stretches = [
+            one for file in self.plain for one in tallies.stretches(lake, file) if one.event in self.names
+        ]
+        for stretch in stretches:
             self.question.watch.check()
             table = texts(stretch, column, self.since, self.until)
             if table is None:
@@ -186,14 +192,8 @@ def rows(
         values=dict(writer.parameters),
         estimate=estimate,
         kinds=("events", "profiles") if writer.steps else ("events",),
-        stretches=tuple(
-            one
-            for file in [*within, *across]
-            for one in tallies.stretches(version.lake, file)
-            if one.event in events.events
-        )
-        if plain
-        else None,
+        plain=(*within, *across) if plain else None,
+        names=events.events,
         tallies=tuple(added),
         since=microseconds(limits.start) if limits.start else None,
         until=microseconds(limits.end) if limits.end else None,
