@@ -6,9 +6,16 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+SOON = 0.5
 
-def bar(*, silent: bool = False) -> Callable[[str, int, int], None]:
-    """Return a ``report(label, done, total)`` that draws one bar for each label."""
+
+def bar(*, silent: bool = False, after: float = 0) -> Callable[[str, int, int], None]:
+    """Return a ``report(label, done, total)`` that draws one bar for each label.
+
+    Args:
+        silent: draw nothing.
+        after: seconds; what is done sooner draws nothing.
+    """
     quiet = True if os.environ.get("TQDM_DISABLE") else None
     bars: dict[str, Any] = {}
 
@@ -16,7 +23,9 @@ def bar(*, silent: bool = False) -> Callable[[str, int, int], None]:
         if silent:
             return
         if label not in bars:
-            bars[label] = tqdm(total=total, desc=label, leave=False, unit_scale=True, disable=quiet)
+            bars[label] = tqdm(
+                total=total, desc=label, leave=False, unit_scale=True, disable=quiet, delay=after
+            )
         drawn = bars[label]
         drawn.total = total
         drawn.update(done - drawn.n)

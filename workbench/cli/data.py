@@ -16,6 +16,7 @@ from workbench.cli.checks import findings
 from workbench.cli.output import Config, Json, answer, err, local, out, raw
 from workbench.errors import InputError, SettingsError, nearest
 from workbench.reach import reach as reach_of
+from workbench.segments.vectors import Watch
 from workbench.settings import FILE_NAME, PropertyType, Settings, Source
 from workbench.store.ingest import Summary, derive_profiles, ingest
 from workbench.store.lake import utc_now
@@ -159,7 +160,8 @@ def reach(
     """Count a segment exactly: qualified, reachable, and each condition."""
     workspace = open_workspace(config)
     instant = parse_instant(as_of, "--as-of") or utc_now()
-    found = reach_of(workspace, segment, version=version, as_of=instant)
+    watch = Watch(progress.bar(silent=json, after=progress.SOON))
+    found = reach_of(workspace, segment, version=version, as_of=instant, watch=watch)
     if sql:
         raw(found.sql + "\n")
         return

@@ -7,7 +7,7 @@ from workbench.segments.model import Segment
 from workbench.segments.scope import Scope
 from workbench.segments.vectors.cache import Vectors
 from workbench.segments.vectors.moving import moving
-from workbench.segments.vectors.tree import Asked, combine, leaf_mask, leaves, opened
+from workbench.segments.vectors.tree import Asked, combine, expect, leaf_mask, leaves, opened
 from workbench.segments.vectors.watch import Watch
 from workbench.store.reader import Reader
 
@@ -41,12 +41,16 @@ def over_time(
     """
     looking = watch or Watch()
     questions = [opened(at, scope, reader=reader, vectors=vectors, watch=looking) for at in instants]
-    known = {leaf: moving(questions, leaf) for leaf in leaves(questions[-1], segment.condition)}
+    known = {}
+    for leaf, rows in expect(questions[-1], leaves(questions[-1], segment.condition)).items():
+        known[leaf] = moving(questions, leaf)
+        looking.answered(rows)
     for day, question in enumerate(questions):
-        looking.check()
+        looking.step("days", day, len(questions))
         everyone = question.everyone()
         masks = {
             leaf: leaf_mask(question, leaf, everyone) if found is None else found.mask(day, everyone)
             for leaf, found in known.items()
         }
         yield combine(question, segment.condition, everyone, masks)
+    looking.step("days", len(questions), len(questions))

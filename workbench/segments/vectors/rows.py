@@ -73,13 +73,11 @@ class Rows:
             for table in self.tables():
                 yield tuple(column.to_numpy() for column in table.columns)
             return
-        self.question.watch.expect(self.estimate)
         yield self.question.arrays(self.sql, self.values)
         self.question.watch.read(self.estimate)
 
     def tables(self) -> Iterator[pa.Table]:
         """Read them, some millions at a time."""
-        self.question.watch.expect(self.estimate)
         held: list[pa.RecordBatch] = []
         for batch in self.question.batches(self.sql, self.values, self.estimate):
             held.append(batch)
@@ -198,6 +196,11 @@ def rows(
         since=microseconds(limits.start) if limits.start else None,
         until=microseconds(limits.end) if limits.end else None,
     )
+
+
+def expected(question: Question, events: Selection, limits: Span) -> int:
+    """Return how many rows of the events lie in the files that a window touches."""
+    return sum(_count(events, file) for part in _files(question, events, limits, None) for file in part)
 
 
 def counted(codes: npt.NDArray[Any], users: int) -> npt.NDArray[np.int64]:

@@ -8,7 +8,15 @@ from typing import TypeAlias
 import numpy as np
 import polars as pl
 
-from workbench.segments.behaviours import ConstantProperty, Did, Milestone, Sequence
+from workbench.segments.behaviours import (
+    ConstantProperty,
+    Did,
+    Interest,
+    Milestone,
+    Regularly,
+    Sequence,
+    selection,
+)
 from workbench.segments.model import AllOf, AnyOf, Condition, Not, Segment
 from workbench.segments.qualify import ConditionCount, Counts
 from workbench.segments.scope import Scope, aware
@@ -20,8 +28,10 @@ from workbench.segments.vectors.behaviours import did, milestone
 from workbench.segments.vectors.cache import Vectors
 from workbench.segments.vectors.constants import constant
 from workbench.segments.vectors.question import Mask, Question
+from workbench.segments.vectors.rows import expected
 from workbench.segments.vectors.sequences import sequence
 from workbench.segments.vectors.watch import Watch
+from workbench.segments.windows import Span
 from workbench.store.reader import Reader
 
 Masks: TypeAlias = Mapping[Condition, Mask]
@@ -100,7 +110,12 @@ def ask(
     """
     question = opened(as_of, scope, reader=reader, vectors=vectors, watch=watch)
     everyone = question.everyone()
-    masks = {leaf: leaf_mask(question, leaf, everyone) for leaf in leaves(question, segment.condition)}
+    masks = {}
+    wanted = expect(question, leaves(question, segment.condition))
+    for leaf, rows in wanted.items():
+        question.watch.check()
+        masks[leaf] = leaf_mask(question, leaf, everyone)
+        question.watch.answered(rows)
     return combine(question, segment.condition, everyone, masks)
 
 
@@ -116,6 +131,30 @@ def opened(
 ) -> Question:
     """Begin a question; see ``ask``."""
     return Question(reader=reader, scope=scope, as_of=aware(as_of), vectors=vectors, watch=watch or Watch())
+
+
+def expect(question: Question, conditions: list[Condition]) -> dict[Condition, int]:
+    """Tell whoever looks on how many events there are to be read, and return how many each condition has."""
+    found = {condition: _expected(question, condition) for condition in conditions}
+    question.watch.expect(sum(found.values()))
+    return found
+
+
+def _expected(question: Question, condition: Condition) -> int:
+    match condition:
+        case Did() | Interest():
+            return expected(question, selection(condition), question.span(condition.window))
+        case ConstantProperty():
+            parts = condition.parts
+            return sum(expected(question, selection(part), question.span(part.window)) for part in parts)
+        case Sequence():
+            limits = question.span(condition.window)
+            after = Span(start=limits.start)
+            return expected(question, condition.first, limits) + expected(question, condition.then, after)
+        case Milestone() | Regularly():
+            return expected(question, selection(condition), Span())
+        case _:
+            return 0
 
 
 def leaves(question: Question, condition: Condition) -> list[Condition]:

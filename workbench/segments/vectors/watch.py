@@ -25,7 +25,7 @@ class Watch:
         self._lock = threading.Lock()
         self._running: set[engine.Connection] = set()
         self._stopped = threading.Event()
-        self._done = self._total = 0
+        self._done = self._total = self._reached = 0
 
     def cancel(self) -> None:
         """Stop the question from any thread; whoever asked gets a ``CancelledError``."""
@@ -42,17 +42,30 @@ class Watch:
             raise CancelledError("stopped before the answer was there")
 
     def expect(self, rows: int) -> None:
-        """Add to the rows that are to be read."""
+        """Say how many rows are to be read in all."""
         with self._lock:
-            self._total += rows
+            self._total, self._done, self._reached = rows, 0, 0
+        self._tell()
 
     def read(self, rows: int) -> None:
         """Add to the rows that were read, and tell."""
         self.check()
         with self._lock:
             self._done = min(self._done + rows, self._total)
-            if self._report is not None:
-                self._report(LABEL, self._done, self._total)
+        self._tell()
+
+    def answered(self, rows: int) -> None:
+        """Count the rows of a condition whose answer is there as read, whatever it took."""
+        with self._lock:
+            self._reached += rows
+            self._done = min(self._reached, self._total)
+        self._tell()
+
+    def step(self, label: str, done: int, total: int) -> None:
+        """Tell of another kind of steps."""
+        self.check()
+        if self._report is not None:
+            self._report(label, done, total)
 
     @contextmanager
     def running(self, cursor: engine.Connection) -> Iterator[None]:
@@ -65,6 +78,10 @@ class Watch:
         finally:
             with self._lock:
                 self._running.discard(cursor)
+
+    def _tell(self) -> None:
+        if self._report is not None and self._total:
+            self._report(LABEL, self._done, self._total)
 
     def _interrupt(self) -> None:
         while True:

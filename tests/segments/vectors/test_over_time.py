@@ -1,0 +1,78 @@
+"""History in literals; that it is what each day would have said, for any tree, is a property test."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from accounts import Account, make_account
+
+from workbench.errors import InputError
+from workbench.reach import history
+from workbench.segments import codec
+
+AS_OF = datetime(2026, 3, 10, 12, tzinfo=UTC)
+LAST_TWO_DAYS = {"kind": "last", "count": 2, "unit": "days"}
+
+
+def segment(condition: dict[str, Any]) -> Any:
+    return codec.from_json({"name": "asked", "condition": condition})
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Account:
+    """Ann buys at the midnight (of New York) at which the window of the 9th begins; Ben is recorded late."""
+    account = make_account(tmp_path)
+    account.ingest("profiles", [{"user_id": user} for user in ("ann", "ben")], recorded="history")
+    rows = [
+        {"user_id": "ann", "event": "Bought", "ts": "2026-03-07T05:00:00Z", "seen": "2026-03-07T05:00:00Z"},
+        {"user_id": "ben", "event": "Bought", "ts": "2026-03-07T06:00:00Z", "seen": "2026-03-09T13:00:00Z"},
+    ]
+    account.ingest("events", rows, recorded="seen")
+    return account
+
+
+def qualified(account: Account, condition: dict[str, Any], days: int = 5) -> list[int]:
+    found = history(account.workspace, segment(condition), as_of=AS_OF, days=days)
+    return found.sizes["qualified"].to_list()
+
+
+def test_a_window_moves_and_late_rows_are_not_seen_early(shop: Account) -> None:
+    """Noon of the 6th to the 10th: Ann on the 7th, 8th and 9th; Ben, known since the 9th at 13:00, never."""
+    assert qualified(shop, {"kind": "did", "events": ["Bought"], "window": LAST_TWO_DAYS}) == [0, 1, 1, 1, 0]
+
+
+def test_ever_only_grows(shop: Account) -> None:
+    """Ben is there from the 10th on."""
+    assert qualified(shop, {"kind": "did", "events": ["Bought"]}) == [0, 1, 1, 1, 2]
+
+
+def test_a_first_event_is_dated_when_it_happened(shop: Account) -> None:
+    """On the 10th Ben's first purchase is known, and more than two days old."""
+    first = {"kind": "milestone", "which": "first", "events": ["Bought"], "window": LAST_TWO_DAYS}
+    assert qualified(shop, first) == [0, 1, 1, 1, 0]
+
+
+def test_the_frame_names_every_condition(shop: Account) -> None:
+    """Two days of one condition; times are those of the account, in UTC."""
+    found = history(shop.workspace, segment({"kind": "did", "events": ["Bought"]}), as_of=AS_OF, days=2)
+    assert found.sizes.schema == {
+        "as_of": pl.Datetime("us", "UTC"), "everyone": pl.Int64, "qualified": pl.Int64,
+    }  # fmt: skip
+    assert found.sizes["as_of"].to_list() == [datetime(2026, 3, 9, 12, tzinfo=UTC), AS_OF]
+    assert found.conditions["users"].to_list() == [1, 2]
+    assert found.conditions["sentence"].to_list() == ['did "Bought"'] * 2
+
+
+def test_a_clock_change_keeps_the_local_time(shop: Account) -> None:
+    """New York goes to summer time on 8 March: 8 in the morning is 12:00, and was 13:00 in UTC."""
+    found = history(shop.workspace, segment({"kind": "did", "events": ["Bought"]}), as_of=AS_OF, days=4)
+    assert [instant.hour for instant in found.sizes["as_of"]] == [13, 12, 12, 12]
+
+
+@pytest.mark.parametrize("days", [0, 367])
+def test_days_are_bounded(shop: Account, days: int) -> None:
+    """One to 366."""
+    with pytest.raises(InputError, match=f"days {days}: give 1 to 366"):
+        history(shop.workspace, segment({"kind": "did", "events": ["Bought"]}), as_of=AS_OF, days=days)
