@@ -90,6 +90,11 @@ def errors() -> Iterator[None]:
         yield
     except duckdb.InterruptException as error:
         raise CancelledError("stopped before the answer was there") from error
+    except RuntimeError as error:
+        # Ctrl-C while a query runs; the engine has taken the signal.
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from error
+        raise
     except duckdb.IOException as error:
         raise StoreError(f"the lake cannot be read or written: {_first_line(error)}") from error
     except duckdb.OutOfMemoryException as error:
