@@ -18,7 +18,7 @@ from workbench.store import stretch
 from workbench.store.lake import Lake, LakeFile, sync
 from workbench.store.stretch import Stretch
 
-KIND = "tallies"
+KIND, COUNTS = "tallies", "counts"
 FEWEST, SHARE = 100_000, 0.25
 
 
@@ -42,29 +42,38 @@ def write(lake: Lake, events: LakeFile, users: int) -> LakeFile | None:
     if not counts:
         return None
     path = lake.new_path(KIND, Path(events.path).parent.name)
-    names = {event: f"n{number}" for number, event in enumerate(counts)}
-    columns = {names[event]: found.astype(np.min_scalar_type(found.max())) for event, found in counts.items()}
+    arrays = [found.astype(np.min_scalar_type(found.max())) for found in counts.values()]
+    table = pa.table(
+        {"event": list(counts), COUNTS: pa.array([array.tobytes() for array in arrays], pa.binary())}
+    )
     try:
-        pq.write_table(pa.table(columns), path, compression="zstd", use_dictionary=False)
+        # A row group each: one event is read without the others.
+        pq.write_table(table, path, compression="zstd", use_dictionary=False, row_group_size=1)
         sync(path)
     except OSError as error:
         path.unlink(missing_ok=True)
         raise StoreError(f"the lake cannot be written: {error.strerror or error}") from error
+    kinds = {event: array.dtype.name for event, array in zip(counts, arrays, strict=True)}
     return LakeFile(
-        path=path.relative_to(lake.directory).as_posix(), kind=KIND, rows=users, bytes=path.stat().st_size,
-        contents={"columns": [], "of": events.path, "tallies": names},
+        path=path.relative_to(lake.directory).as_posix(), kind=KIND, rows=len(counts),
+        bytes=path.stat().st_size, contents={"columns": [], "of": events.path, "tallies": kinds},
     )  # fmt: skip
 
 
-def read(path: Path, columns: Iterable[str]) -> list[npt.NDArray[Any]]:
-    """Return tallies: how often, by user code; later codes than the array has did it never.
+def read(path: Path, kinds: Mapping[str, str], event: str) -> npt.NDArray[Any]:
+    """Return a tally: how often, by user code; later codes than the array has did it never.
+
+    Args:
+        path: of the file.
+        kinds: the events that it has, in their order, and of which type the numbers of each are.
+        event: one of them.
 
     Raises:
         StoreError: the file is missing or damaged.
     """
-    with stretch.damage():
-        table = pq.read_table(path, columns=list(columns))
-    return [column.to_numpy() for column in table.columns]
+    with stretch.damage(), pq.ParquetFile(path, metadata=stretch.metadata(str(path))) as file:
+        found = file.read_row_group(list(kinds).index(event), columns=[COUNTS])
+        return np.frombuffer(found.column(COUNTS).chunk(0)[0].as_buffer(), dtype=kinds[event])
 
 
 def by_file(files: Iterable[LakeFile]) -> Mapping[str, LakeFile]:

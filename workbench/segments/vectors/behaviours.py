@@ -14,7 +14,6 @@ from workbench.segments.vectors.arrays import EARLIEST, LATEST, Vector, microsec
 from workbench.segments.vectors.question import Mask, Question
 from workbench.segments.vectors.rows import Rows, counted, rows, summed
 from workbench.segments.windows import Span
-from workbench.store import tallies
 from workbench.store.engine import quote
 
 COMPARED: Mapping[Operator, Callable[..., Mask]] = {
@@ -143,10 +142,9 @@ def _added(chosen: Rows) -> Vector:
     users = chosen.question.users
     counts: npt.NDArray[np.int64] | None = None
     sums: npt.NDArray[np.float64] | None = None
-    for path, columns in chosen.tallies:
+    for tally in chosen.tallied():
         counts = np.zeros(users, np.int64) if counts is None else counts
-        for tally in tallies.read(path, columns):
-            counts[: len(tally)] += tally
+        counts[: len(tally)] += tally
     for codes, *values in chosen.arrays():
         found = counted(codes, users)
         counts = found if counts is None else counts + found

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,7 @@ class Rows:
         kinds: what the query reads.
         plain: the files that hold them, if all rows of the events in the window are chosen.
         names: of the events.
-        tallies: files and columns of counts that belong to these rows and are not among them.
+        tallies: files and events whose counts belong to these rows and are not among them.
         since: the first instant of the window in microseconds since 1970.
         until: its end, excluded.
     """
@@ -51,7 +50,7 @@ class Rows:
     kinds: tuple[str, ...]
     plain: tuple[LakeFile, ...] | None = None
     names: tuple[str, ...] = ()
-    tallies: tuple[tuple[Path, tuple[str, ...]], ...] = ()
+    tallies: tuple[tuple[LakeFile, str], ...] = ()
     since: int | None = None
     until: int | None = None
 
@@ -62,8 +61,15 @@ class Rows:
 
     def key(self, shape: str = "") -> Key:
         """Return under what an array of ``shape`` over these rows is kept."""
-        added = "".join(f"\n{path} {columns}" for path, columns in self.tallies)
+        added = "".join(f"\n{file.path} {event}" for file, event in self.tallies)
         return self.question.key(f"{shape} {self.sql}{added}".lstrip(), self.values, *self.kinds)
+
+    def tallied(self) -> Iterator[npt.NDArray[Any]]:
+        """Read counts, by user code, that belong to these rows; an array may end before the last code."""
+        lake = self.question.reader.version.lake
+        for file, event in self.tallies:
+            self.question.watch.check()
+            yield tallies.read(lake / file.path, file.contents["tallies"], event)
 
     def arrays(self) -> Iterator[tuple[npt.NDArray[Any], ...]]:
         """Read numbers, some millions at a time; no column may be null."""
@@ -166,7 +172,7 @@ def rows(
     known = question.scope.catalogue.properties
     used = [known[name].column for name in (*(item.property for item in events.where), *properties)]
     within, across, hidden = _files(question, events, limits, late)
-    added: list[tuple[Path, tuple[str, ...]]] = []
+    added: list[tuple[LakeFile, str]] = []
     if not (columns or events.where or events.clock):
         within, added = _tallied(version, events, within)
     estimate = sum(_count(events, file) for file in (*within, *across, *hidden))
@@ -246,17 +252,16 @@ def _files(
 
 def _tallied(
     version: LakeVersion, events: Selection, files: list[LakeFile]
-) -> tuple[list[LakeFile], list[tuple[Path, tuple[str, ...]]]]:
+) -> tuple[list[LakeFile], list[tuple[LakeFile, str]]]:
     """Take the files out whose counts are there as tallies; return the others, and those tallies."""
     known = tallies.by_file(version.files)
     others: list[LakeFile] = []
-    added: list[tuple[Path, tuple[str, ...]]] = []
+    added: list[tuple[LakeFile, str]] = []
     for file in files:
         there = known[file.path].contents["tallies"] if file.path in known else {}
         wanted = set(_named(events, file.contents["events"]))
         if wanted <= there.keys():
-            path = version.lake / known[file.path].path
-            added.append((path, tuple(sorted(there[name] for name in wanted))))
+            added += [(known[file.path], name) for name in sorted(wanted)]
         else:
             others.append(file)
     return others, added
