@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,29 +54,34 @@ def texts(stretch: Stretch, text: str, since: int | None, until: int | None) -> 
     Raises:
         StoreError: the file is damaged.
     """
-    timed = since is not None or until is not None
-    columns = ["user_code", text, *(["ts"] if timed else [])]
-    found = _read(stretch, columns, since, until, numbered=[text])
+    found = _read(stretch, ["user_code", text], since, until, numbered=[text])
     if found is None or not pa.types.is_dictionary(found.schema.field(text).type):
         return None
-    if timed:
-        instants = found.column("ts").cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
-        if (np.diff(instants) < 0).any():
-            return None
-        start = 0 if since is None else int(np.searchsorted(instants, since))
-        end = len(instants) if until is None else int(np.searchsorted(instants, until))
-        found = found.slice(start, end - start)
     return found.select(["user_code", text])
 
 
-def codes(stretch: Stretch) -> npt.NDArray[np.uint32] | None:
-    """Return the user codes of the rows of an event; None where they do not lie as they should.
+def numbers(
+    stretch: Stretch, *, with_ts: bool = False, since: int | None = None, until: int | None = None
+) -> tuple[npt.NDArray[Any], ...] | None:
+    """Return the user codes of the rows of an event, and their times in microseconds since 1970.
+
+    Args:
+        stretch: where they lie.
+        with_ts: whether the times are wanted.
+        since: microseconds since 1970, included.
+        until: microseconds since 1970, excluded.
+
+    Returns:
+        One or two arrays; None where the rows do not lie as they should.
 
     Raises:
         StoreError: the file is damaged.
     """
-    found = _read(stretch, ["user_code"], None, None, numbered=[])
-    return None if found is None else found.column("user_code").to_numpy()
+    found = _read(stretch, ["user_code", *(["ts"] if with_ts else [])], since, until, numbered=[])
+    if found is None:
+        return None
+    codes = found.column("user_code").to_numpy()
+    return (codes, _instants(found)) if with_ts else (codes,)
 
 
 @lru_cache(maxsize=256)
@@ -121,21 +127,39 @@ def damage() -> Iterator[None]:
 def _read(
     stretch: Stretch, columns: list[str], since: int | None, until: int | None, numbered: list[str]
 ) -> pa.Table | None:
-    """Read columns of a stretch, about as much as lies between the times; None if other events are in it."""
+    """Read columns of a stretch between two times; None if the rows do not lie as they should."""
     known = metadata(str(stretch.path))
     if not set(columns) <= set(known.schema.to_arrow_schema().names):
         return None
     groups = _groups(known, stretch, since, until)
     if not groups:
         return None
+    timed = since is not None or until is not None
+    wanted = [*columns, "event", *(["ts"] if timed and "ts" not in columns else [])]
     chosen = [group.number for group in groups]
     texts_ = dictionaries(known, ["event", *numbered], chosen)
     with damage(), pq.ParquetFile(stretch.path, metadata=known, read_dictionary=texts_) as file:
-        found = file.read_row_groups(chosen, columns=[*columns, "event"])
+        found = file.read_row_groups(chosen, columns=wanted)
     last = stretch.first + stretch.rows
     first = max(stretch.first, groups[0].first)
     found = found.slice(first - groups[0].first, min(last, groups[-1].last) - first)
-    return found if all(_only(chunk, stretch.event) for chunk in found.column("event").chunks) else None
+    if not all(_only(chunk, stretch.event) for chunk in found.column("event").chunks):
+        return None
+    if not timed:
+        return found
+    instants = _instants(found)
+    if (instants[1:] < instants[:-1]).any():
+        return None
+    start = 0 if since is None else int(np.searchsorted(instants, since))
+    end = len(instants) if until is None else int(np.searchsorted(instants, until))
+    return found.slice(start, max(end - start, 0))
+
+
+def _instants(found: pa.Table) -> npt.NDArray[np.int64]:
+    instants: npt.NDArray[np.int64] = (
+        found.column("ts").cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    )
+    return instants
 
 
 def _only(names: pa.Array, event: str) -> bool:

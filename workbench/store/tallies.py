@@ -36,9 +36,9 @@ def write(lake: Lake, events: LakeFile, users: int) -> LakeFile | None:
     least = max(FEWEST, SHARE * users)
     counts: dict[str, npt.NDArray[np.int64]] = {}
     for one in stretches(lake.directory, events):
-        codes = stretch.codes(one) if one.rows >= least else None
-        if codes is not None:
-            counts[one.event] = np.bincount(codes, minlength=users)
+        found = stretch.numbers(one) if one.rows >= least else None
+        if found is not None:
+            counts[one.event] = np.bincount(found[0], minlength=users)
     if not counts:
         return None
     path = lake.new_path(KIND, Path(events.path).parent.name)

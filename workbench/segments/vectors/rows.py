@@ -15,13 +15,13 @@ from workbench.segments.vectors.arrays import microseconds
 from workbench.segments.vectors.cache import Key
 from workbench.segments.vectors.question import Question
 from workbench.segments.windows import Span
-from workbench.store import facts, tallies
+from workbench.store import facts, stretch, tallies
 from workbench.store.catalogue import ANY_EVENT
 from workbench.store.lake import LakeFile, LakeVersion
-from workbench.store.stretch import texts
 
 Codes = npt.NDArray[np.int64]
 FEW, MOST_ROWS = 4_000_000, 40_000_000
+DIRECT: Mapping[str, bool] = {"": False, "epoch_us(ts)": True}
 NONE: Codes = np.empty(0, np.int64)
 
 
@@ -36,7 +36,9 @@ class Rows:
         estimate: how many rows the behaviour's events have in the files that the window touches; filters
             can only make them fewer.
         kinds: what the query reads.
-        plain: the files that hold them, if all rows of the events in the window are chosen.
+        plain: the files that hold them, and whether each reaches beyond the window; None if some rows of
+            the events in the window are not chosen.
+        with_ts: whether the time is all that is selected beside the user; None if something else is.
         names: of the events.
         tallies: files and events whose counts belong to these rows and are not among them.
         since: the first instant of the window in microseconds since 1970.
@@ -48,7 +50,8 @@ class Rows:
     values: dict[str, Any]
     estimate: int
     kinds: tuple[str, ...]
-    plain: tuple[LakeFile, ...] | None = None
+    plain: tuple[tuple[LakeFile, bool], ...] | None = None
+    with_ts: bool | None = None
     names: tuple[str, ...] = ()
     tallies: tuple[tuple[LakeFile, str], ...] = ()
     since: int | None = None
@@ -75,12 +78,39 @@ class Rows:
         """Read numbers, some millions at a time; no column may be null."""
         if not self.estimate:
             return
-        if self.estimate > FEW:
-            for table in self.tables():
-                yield tuple(column.to_numpy() for column in table.columns)
+        direct = self._direct()
+        if direct is not None:
+            yield direct
+        elif self.estimate > FEW:
+            yield from (tuple(column.to_numpy() for column in table.columns) for table in self.tables())
             return
-        yield self.question.arrays(self.sql, self.values)
+        else:
+            yield self.question.arrays(self.sql, self.values)
         self.question.watch.read(self.estimate)
+
+    def _direct(self) -> tuple[npt.NDArray[Any], ...] | None:
+        """Read codes, and times, straight from the files; None where that cannot be done, or is no gain."""
+        if self.plain is None or self.with_ts is None or self.estimate > FEW:
+            return None
+        found = []
+        for one, since, until in self._stretches(self.plain):
+            part = stretch.numbers(one, with_ts=self.with_ts, since=since, until=until)
+            if part is None:
+                return None
+            found.append(part)
+        return tuple(np.concatenate(columns) for columns in zip(*found, strict=True))
+
+    def _stretches(
+        self, plain: tuple[tuple[LakeFile, bool], ...]
+    ) -> Iterator[tuple[stretch.Stretch, int | None, int | None]]:
+        """Yield where the rows lie, and the bounds of those files that reach beyond the window."""
+        lake = self.question.reader.version.lake
+        for file, across in plain:
+            bounds = (self.since, self.until) if across else (None, None)
+            for one in tallies.stretches(lake, file):
+                if one.event in self.names:
+                    self.question.watch.check()
+                    yield one, *bounds
 
     def tables(self) -> Iterator[pa.Table]:
         """Read them, some millions at a time."""
@@ -122,13 +152,8 @@ class Rows:
             yield from self.tables()
             return
         found = []
-        lake = self.question.reader.version.lake
-        stretches = [
-            one for file in self.plain for one in tallies.stretches(lake, file) if one.event in self.names
-        ]
-        for stretch in stretches:
-            self.question.watch.check()
-            table = texts(stretch, column, self.since, self.until)
+        for one, since, until in self._stretches(self.plain):
+            table = stretch.texts(one, column, since, until)
             if table is None:
                 yield from self.tables()
                 return
@@ -196,7 +221,10 @@ def rows(
         values=dict(writer.parameters),
         estimate=estimate,
         kinds=("events", "profiles") if writer.steps else ("events",),
-        plain=(*within, *across) if plain else None,
+        plain=tuple([(file, False) for file in within] + [(file, True) for file in across])
+        if plain
+        else None,
+        with_ts=DIRECT.get(columns),
         names=events.events,
         tallies=tuple(added),
         since=microseconds(limits.start) if limits.start else None,
