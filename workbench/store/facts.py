@@ -24,6 +24,11 @@ def recorded_until(events: Iterable[Contents]) -> datetime | None:
     return max(known, default=None) if len(known) == len(instants) else None
 
 
+def as_it_happened(events: Contents) -> bool:
+    """Whether each row of a file counts as recorded when it happened; False where the file does not say."""
+    return bool(events.get("as_it_happened"))
+
+
 def single_profiles(profiles: Iterable[Contents], as_of: datetime) -> bool:
     """Say whether no user has two versions, and all versions are seen at ``as_of``.
 

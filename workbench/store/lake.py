@@ -266,6 +266,11 @@ class LakeVersion:
         return any(file.contents.get("reconstructed") for file in self.files)
 
     @property
+    def as_it_happened(self) -> bool:
+        """Whether every event counts as recorded when it happened."""
+        return all(facts.as_it_happened(file.contents) for file in self.files if file.kind == "events")
+
+    @property
     def recorded_until(self) -> datetime | None:
         """The instant by which all events are recorded; None without events, or where a file does not say."""
         return facts.recorded_until(file.contents for file in self.files if file.kind == "events")

@@ -67,16 +67,17 @@ def _events(connection: engine.Connection, path: Path, properties: tuple[Propert
     summary = engine.rows(
         connection,
         "SELECT event, count(*), min(ts), max(ts), count(event_id), count(*) FILTER (received_at IS NULL), "
-        f"max({facts.RECORDED}){', ' + counts if counts else ''} FROM {source(path)} GROUP BY event ORDER BY event",
+        f"count(*) FILTER ({facts.RECORDED} = ts), max({facts.RECORDED}){', ' + counts if counts else ''} FROM {source(path)} GROUP BY event ORDER BY event",
     )
     names = [item.name for item in properties]
     return {
         "span": (min(row[2] for row in summary), max(row[3] for row in summary)),
         "event_ids": any(row[4] for row in summary),
         "reconstructed": any(row[5] for row in summary),
-        "latest": facts.latest(max(row[6] for row in summary)),
+        "as_it_happened": all(row[6] == row[1] for row in summary),
+        "latest": facts.latest(max(row[7] for row in summary)),
         "events": {
-            row[0]: {"rows": row[1], "properties": [n for n, c in zip(names, row[7:], strict=True) if c]}
+            row[0]: {"rows": row[1], "properties": [n for n, c in zip(names, row[8:], strict=True) if c]}
             for row in summary
         },
     }

@@ -39,14 +39,17 @@ class Stretch:
     rows: int
 
 
-def texts(stretch: Stretch, text: str, since: int | None, until: int | None) -> pa.Table | None:
-    """Return ``user_code`` and a text column of the rows of an event.
+def texts(
+    stretch: Stretch, text: str, since: int | None, until: int | None, *, with_ts: bool = False
+) -> pa.Table | None:
+    """Return ``user_code`` and a text column of the rows of an event, and the times as ``ts``.
 
     Args:
         stretch: where they lie.
         text: the column; it comes as a dictionary.
         since: microseconds since 1970, included.
         until: microseconds since 1970, excluded.
+        with_ts: whether the times are wanted, in microseconds since 1970.
 
     Returns:
         The rows; None where they do not lie as they should, or the column is not there as numbered text.
@@ -54,10 +57,13 @@ def texts(stretch: Stretch, text: str, since: int | None, until: int | None) -> 
     Raises:
         StoreError: the file is damaged.
     """
-    found = _read(stretch, ["user_code", text], since, until, numbered=[text])
+    columns = ["user_code", text, *(["ts"] if with_ts else [])]
+    found = _read(stretch, columns, since, until, numbered=[text])
     if found is None or not pa.types.is_dictionary(found.schema.field(text).type):
         return None
-    return found.select(["user_code", text])
+    if with_ts:
+        found = found.set_column(found.schema.get_field_index("ts"), "ts", pa.array(_instants(found)))
+    return found.select(columns)
 
 
 def numbers(

@@ -18,7 +18,6 @@ from workbench.segments.vectors.passing import Passing, Windows, passing, passin
 from workbench.segments.vectors.question import Mask, Question
 from workbench.segments.vectors.rows import counted, summed
 from workbench.segments.windows import EVER, Span
-from workbench.store.engine import quote
 
 Groups = list[npt.NDArray[np.int64]]
 
@@ -166,7 +165,7 @@ class Counts:
 
 def _texts(questions: list[Question], condition: Did) -> Moving | None:
     name = str(condition.measure.property)
-    column = quote(questions[0].scope.catalogue.properties[name].column)
+    column = questions[0].scope.catalogue.properties[name].column
     found = windows(questions, condition.window)
     steady = found.steady
     keys = np.empty(0, np.int64)

@@ -16,9 +16,11 @@ from workbench.segments.vectors.arrays import EARLIEST, EPOCH, microseconds
 from workbench.segments.vectors.question import Question
 from workbench.segments.vectors.rows import rows
 from workbench.segments.windows import Span, Window
+from workbench.store.engine import quote
 
 Days = npt.NDArray[np.int16]
-INSTANTS = "epoch_us(ts), epoch_us(greatest(ts, coalesce(received_at, ts)))"
+INSTANT = "epoch_us(ts)"
+INSTANTS = f"{INSTANT}, epoch_us(greatest(ts, coalesce(received_at, ts)))"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,9 @@ def passing(
         properties: those that ``columns`` names.
     """
     last = questions[-1]
-    wanted = f"{INSTANTS}, {columns}" if columns else INSTANTS
+    at_once = last.reader.version.as_it_happened
+    instants = INSTANT if at_once else INSTANTS
+    wanted = f"{instants}, {columns}" if columns else instants
     chosen = [
         rows(last, events, span, wanted, properties=properties, late=late, prefix=f"rows{number}")
         for number, (span, late) in enumerate(_spans(questions, found), 1)
@@ -111,7 +115,7 @@ def passing(
     kinds = tuple(dict.fromkeys(kind for part in chosen for kind in part.kinds)) or ("events",)
 
     def compute() -> Passing:
-        parts = [_placed(found, arrays) for part in chosen for arrays in part.arrays()]
+        parts = [_placed(found, arrays, at_once=at_once) for part in chosen for arrays in part.arrays()]
         return _joined(parts, columns=1 if columns else 0)
 
     return last.vectors.get(last.key(text, values, *kinds), compute)
@@ -127,17 +131,25 @@ def passing_texts(
     last = questions[-1]
     parts = []
     for span, late in _spans(questions, found):
-        chosen = rows(last, events, span, f"{INSTANTS}, {column}", properties=(name,), late=late)
-        for table in chosen.tables():
-            codes, instants, recorded = (table.column(number).to_numpy() for number in range(3))
-            texts = table.column(3)
+        direct = rows(last, events, span, quote(column), properties=(name,), late=late)
+        at_once = last.reader.version.as_it_happened
+        tables = direct.direct_texts(column, with_ts=True) if at_once else None
+        if tables is None:
+            at_once = False
+            chosen = rows(last, events, span, f"{quote(column)}, {INSTANTS}", properties=(name,), late=late)
+            tables = list(chosen.tables())
+        for table in tables:
+            codes, *instants = (
+                table.column(number).to_numpy() for number in (0, *range(2, table.num_columns))
+            )
+            texts = table.column(1)
             numbers = np.full(len(codes), -1, dtype=np.int64)
             present = texts.is_valid().to_numpy()
-            known = last.vectors.texts.numbers(texts.filter(texts.is_valid()))
+            known = last.vectors.texts.numbers(texts.filter(texts.is_valid()) if texts.null_count else texts)
             if known is None:
                 return None
             numbers[present] = known
-            parts.append(_placed(found, (codes, instants, recorded, numbers)))
+            parts.append(_placed(found, (codes, *instants, numbers), at_once=at_once))
     return _joined(parts, columns=1)
 
 
@@ -150,16 +162,17 @@ def _spans(questions: list[Question], found: Windows) -> Iterator[tuple[Span, da
         yield Span(start=_instant(first), end=_instant(min(middle, end))), None
     if after < end:
         yield Span(start=_instant(after), end=_instant(end)), None
-    if middle < steady_end:
+    if middle < steady_end and not questions[0].reader.version.as_it_happened:
         yield Span(start=_instant(middle), end=_instant(steady_end)), questions[0].as_of
 
 
-def _placed(found: Windows, arrays: tuple[npt.NDArray[Any], ...]) -> Passing:
-    codes, instants, recorded, *values = arrays
+def _placed(found: Windows, arrays: tuple[npt.NDArray[Any], ...], *, at_once: bool) -> Passing:
+    """Say when rows enter and leave: of their user, their instant, when it was recorded unless at once, values."""
+    codes, instants, *values = arrays
     entered = np.searchsorted(found.ends, instants, side="right")
-    late = recorded != instants
-    seen = np.searchsorted(found.seen, recorded) if late.any() else np.searchsorted(found.seen, instants)
-    entered = np.maximum(entered, seen)
+    if not at_once:
+        recorded, *values = values
+        entered = np.maximum(entered, np.searchsorted(found.seen, recorded))
     left = np.searchsorted(found.starts, instants, side="right")
     kept = entered < left
     return Passing(

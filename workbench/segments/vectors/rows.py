@@ -1,8 +1,8 @@
 """The rows of one behaviour: the query for them, and the arrays that are added up from them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -147,18 +147,20 @@ class Rows:
         return np.concatenate(every), np.concatenate(codes), np.concatenate(numbers)
 
     def _texts(self, column: str) -> Iterator[pa.Table]:
-        """Read a text column straight from its files where that can be done, else through the engine."""
+        """Read codes and a text column straight from the files where that can be done, else through the engine."""
+        yield from self.direct_texts(column) or self.tables()
+
+    def direct_texts(self, column: str, *, with_ts: bool = False) -> list[pa.Table] | None:
+        """Read codes, a text column, and times, straight from the files; None where that cannot be done."""
         if self.plain is None:
-            yield from self.tables()
-            return
+            return None
         found = []
         for one, since, until in self._stretches(self.plain):
-            table = stretch.texts(one, column, since, until)
+            table = stretch.texts(one, column, since, until, with_ts=with_ts)
             if table is None:
-                yield from self.tables()
-                return
+                return None
             found.append(table)
-        yield from found
+        return found
 
 
 def rows(
@@ -193,10 +195,11 @@ def rows(
     always += [where] if where else []
     if late is not None:
         always.append(f"coalesce(received_at, ts) > {writer.bind(f'{prefix}_late', late)}")
-    timed = sql.times(writer, limits, prefix)
     known = question.scope.catalogue.properties
     used = [known[name].column for name in (*(item.property for item in events.where), *properties)]
     within, across, hidden = _files(question, events, limits, late)
+    between = _until_as_of(question, limits, across)
+    timed = sql.times(writer, between, prefix)
     added: list[tuple[LakeFile, str]] = []
     if not (columns or events.where or events.clock):
         within, added = _tallied(version, events, within)
@@ -227,8 +230,8 @@ def rows(
         with_ts=DIRECT.get(columns),
         names=events.events,
         tallies=tuple(added),
-        since=microseconds(limits.start) if limits.start else None,
-        until=microseconds(limits.end) if limits.end else None,
+        since=microseconds(between.start) if between.start else None,
+        until=microseconds(between.end) if between.end else None,
     )
 
 
@@ -269,13 +272,23 @@ def _files(
         recorded = facts.recorded_until([file.contents])
         if late is not None and recorded is not None and recorded <= late:
             continue
-        if recorded is None or recorded > question.as_of:
+        later = recorded is None or recorded > question.as_of
+        if later and not facts.as_it_happened(file.contents):
             hidden.append(file)
+        elif later:
+            across.append(file)
         elif (start is None or start <= file.first_ts) and (end is None or file.last_ts < end):
             within.append(file)
         else:
             across.append(file)
     return within, across, hidden
+
+
+def _until_as_of(question: Question, limits: Span, files: list[LakeFile]) -> Span:
+    """End at the instant of the question where a file reaches beyond it and has no end already."""
+    end = question.as_of + timedelta(microseconds=1)
+    reaches = any(file.last_ts is not None and file.last_ts >= end for file in files)
+    return replace(limits, end=end) if reaches and (limits.end is None or limits.end > end) else limits
 
 
 def _tallied(
