@@ -14,7 +14,7 @@ from workbench.segments.build.names import Names
 from workbench.segments.library import SegmentLibrary
 from workbench.segments.model import Segment
 from workbench.segments.scope import Scope
-from workbench.segments.vectors import Asked, Mask, Vectors, Watch, ask, opened, over_time
+from workbench.segments.vectors import Asked, Mask, Question, Vectors, Watch, ask, opened, over_time
 from workbench.settings import Settings, in_bytes
 from workbench.store.database import Database
 from workbench.store.lake import Lake, LakeVersion
@@ -84,13 +84,21 @@ class Workspace:
         Raises:
             StoreError: a file of the version is gone or damaged.
         """
-        question = opened(as_of, self.scope(version), reader=self._reader(version), vectors=VECTORS)
+        question = self.question(version, as_of)
         sql = reachable_sql(version.catalogue, self.settings.identities, self.settings.consent)
         writer = question.writer()
         return question.members(f"{writer.query.ctes}\n{sql}", writer.parameters, "profiles")
 
     def _reader(self, version: LakeVersion) -> Reader:
         return READERS.open(version, memory=self.settings.store.query_memory)
+
+    def question(self, version: LakeVersion, as_of: datetime) -> Question:
+        """Begin a question about single conditions; it shares what the process has computed.
+
+        Raises:
+            StoreError: a file of the version is gone or damaged.
+        """
+        return opened(as_of, self.scope(version), reader=self._reader(version), vectors=VECTORS)
 
     def names(self, version: LakeVersion | None = None) -> Names:
         """Return what a condition may name, with completion."""

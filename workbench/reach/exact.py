@@ -6,12 +6,11 @@ from datetime import datetime
 
 import numpy as np
 
-from workbench.errors import InputError
+from workbench.reach.subjects import past
 from workbench.segments import qualify
 from workbench.segments.model import Segment
 from workbench.segments.sentence import sentence
 from workbench.segments.vectors import Watch
-from workbench.store.lake import utc_now
 from workbench.workspace import Workspace
 
 
@@ -55,11 +54,11 @@ def reach(
 
     Raises:
         NotFoundError: no such segment.
-        InputError: ``as_of`` lies in the future.
+        InputError: ``as_of`` has no zone, or lies in the future.
         SegmentError: it does not fit the data; with all problems.
         CancelledError: the question was stopped.
     """
-    not_future(as_of)
+    past(as_of)
     began = time.perf_counter()
     asked = named(workspace, segment, version)
     lake = workspace.lake.at()
@@ -85,13 +84,3 @@ def named(workspace: Workspace, segment: str | Segment, version: int | None = No
         NotFoundError: no such segment.
     """
     return segment if isinstance(segment, Segment) else workspace.segments.get(segment, version).segment
-
-
-def not_future(as_of: datetime) -> None:
-    """Refuse an instant by which nothing is recorded.
-
-    Raises:
-        InputError: it lies in the future.
-    """
-    if as_of > utc_now():
-        raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M %Z} lies in the future: nothing is recorded by then")

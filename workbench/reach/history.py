@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from workbench.errors import InputError
-from workbench.reach.exact import named, not_future
+from workbench.reach.exact import named
+from workbench.reach.subjects import past
 from workbench.segments.check import check
 from workbench.segments.model import Segment
 from workbench.segments.sentence import sentence
@@ -65,7 +66,7 @@ def history(
     """
     if not 1 <= days <= MOST_DAYS:
         raise InputError(f"days {days}: give 1 to {MOST_DAYS}")
-    not_future(as_of)
+    past(as_of)
     began = time.perf_counter()
     asked = named(workspace, segment, version)
     lake = workspace.lake.at()
