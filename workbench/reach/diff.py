@@ -57,7 +57,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Moved:
-    """Users by code, and the place of the cause of each."""
+    """Users by code, and the place of the cause of each: conditions, several, no profile; -1 for none."""
 
     codes: npt.NDArray[np.uint32]
     causes: npt.NDArray[np.int16]
@@ -110,7 +110,7 @@ class Diff:
             those who stayed.
         """
         moved = {"entered": self.entered_users, "left": self.left_users, "stayed": self.stayed_users}[move]
-        said = [cause.sentence for cause in self.causes]
+        said = [*(cause.sentence for cause in self.causes if cause.change), SEVERAL, NO_PROFILE]
         known = pl.DataFrame(
             {
                 "user_code": moved.codes,
