@@ -40,8 +40,8 @@ class Curve:
         steps: ``threshold, users, current``, ascending: every threshold at which the size changes, and the
             one that is set.
         near: those whose number is the threshold, and those one step below and above.
-        always: users who are in the segment whatever the condition says.
-        swing: users who are in or out as the condition says.
+        always: users who are in the segment whatever the threshold.
+        swing: users who are in or out as the threshold says.
         reconstructed: whether some rows count as recorded at their own time.
         seconds: the time that the question took.
     """
@@ -98,8 +98,9 @@ def curve(workspace: Workspace, segment: Named, condition: int | None = None, *,
         for fixed in (suppose.TRUE, suppose.FALSE)
     )
     held = values(workspace.question(lake, instant), leaf, everyone)[everyone]
-    let_in, kept_out = held[if_true & ~if_false], held[if_false & ~if_true]
-    always = int(np.count_nonzero(if_true & if_false))
+    numbered = ~np.isnan(held)
+    let_in, kept_out = held[if_true & ~if_false & numbered], held[if_false & ~if_true & numbered]
+    always = int(np.count_nonzero(if_false & (if_true | ~numbered)))
     swing = np.concatenate([let_in, kept_out])
 
     def sizes(limits: Values) -> Numbers:
@@ -145,9 +146,7 @@ def chosen(tree: Condition, resolver: Resolver, condition: int | None) -> tuple[
             return next(iter(having.values()))
         raise InputError(f"choose the condition whose threshold moves: {those}")
     if not 0 <= condition < len(listed):
-        raise InputError(
-            f"the segment has conditions 0 to {len(listed) - 1}, not {condition}; of thresholds, {those}"
-        )
+        raise InputError(f"the segment has conditions 0 to {len(listed) - 1}, not {condition}; {those}")
     if condition not in having:
         said = sentence(listed[condition][1])
         raise InputError(f"condition {condition} ({said}) has no threshold that can move; {those}")
