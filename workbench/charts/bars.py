@@ -1,33 +1,27 @@
-"""Charts: a frame goes in, a plotly Figure comes out; nothing is read and nothing is shown here.
+"""Horizontal bars: the waterfall of a plan, the conditions of a segment, the runs."""
 
-The background is transparent. Every text is a mid grey that reads on white and on near-black;
-pages with a theme overrule it by CSS (``widgets.markup.STYLE``).
-"""
-
-import html
-import json
-import textwrap
 from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
 
 from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET
+from workbench.charts.style import (
+    FAILED,
+    HELD_OUT,
+    LEFT_OUT,
+    SENT,
+    UNCLEAR,
+    WHOLE,
+    capital,
+    empty,
+    short,
+    style,
+    wrapped,
+)
 from workbench.segments.qualify import Counts
 
-# Okabe and Ito's palette: told apart with any colour vision, and on light and dark grounds.
-SENT = "#009E73"
-HELD_OUT = "#56B4E9"
-LEFT_OUT = "#E69F00"
-FAILED = "#D55E00"
-UNCLEAR = "#CC79A7"
-WHOLE = "#8C959F"
-INK = "#777E87"
-GRID = "rgba(128, 136, 145, 0.25)"
-
-MIME = "application/vnd.plotly.v1+json"
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
-ROW, MARGIN = 36, 56
+ROW = 36
 MOST_RUNS = 12
 OUTCOMES = {
     "accepted": (SENT, "Accepted"), "rejected": (FAILED, "Rejected"),
@@ -43,7 +37,7 @@ def waterfall(frame: pl.DataFrame) -> go.Figure:
     """
     qualified = int(frame["users"].sum())
     if not qualified:
-        return _empty("No user qualifies, so there is nobody to send to")
+        return empty("No user qualifies, so there is nobody to send to")
     steps = (
         frame.group_by("verdict", "reason", maintain_order=True)
         .agg(
@@ -63,7 +57,7 @@ def waterfall(frame: pl.DataFrame) -> go.Figure:
             continue
         left -= step["users"]
         held = step["verdict"] == HOLDOUT
-        label = "Held out (control)" if held else _capital(step["reason"])
+        label = "Held out (control)" if held else capital(step["reason"])
         bars.append(
             {**step, "label": label, "base": left, "color": HELD_OUT if held else LEFT_OUT, "sign": "−"}
         )
@@ -74,7 +68,7 @@ def waterfall(frame: pl.DataFrame) -> go.Figure:
 def conditions(counts: Counts) -> go.Figure:
     """Show how many users each condition of a segment holds, and the segment last."""
     if not counts.everyone:
-        return _empty("No user has a profile at this instant")
+        return empty("No user has a profile at this instant")
     bars: list[dict[str, Any]] = [
         {"label": "Everyone with a profile", "base": 0, "users": counts.everyone, "color": WHOLE},
         *(
@@ -94,9 +88,9 @@ def runs(frame: pl.DataFrame) -> go.Figure:
     """
     shown = frame.head(MOST_RUNS)
     if not shown.height:
-        return _empty("No run yet")
+        return empty("No run yet")
     labels = [
-        f"{_wrapped(row['campaign_id'], 24)}<br><span style='font-size:11px'>{row['occurrence']:%d %b %Y, %H:%M}</span>"
+        f"{wrapped(row['campaign_id'], 24)}<br><span style='font-size:11px'>{row['occurrence']:%d %b %Y, %H:%M}</span>"
         for row in shown.iter_rows(named=True)
     ]
     places = list(range(shown.height))
@@ -114,22 +108,12 @@ def runs(frame: pl.DataFrame) -> go.Figure:
         x=sums, y=places, mode="text", text=[f" {users:,}" for users in sums], textposition="middle right",
         showlegend=False, hoverinfo="skip", cliponaxis=False,
     )  # fmt: skip
-    _style(figure, labels, rows=shown.height, row=46, widest=max(*sums, 1))
+    style(figure, labels, rows=shown.height, row=46, widest=max(*sums, 1))
     figure.update_layout(
         barmode="stack", showlegend=True, margin={"t": 34},
         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "traceorder": "normal"},
     )  # fmt: skip
     return figure
-
-
-def bundle(figure: go.Figure, title: str) -> dict[str, Any]:
-    """Return a figure as a display bundle that JupyterLab and Voila draw without a widget.
-
-    Args:
-        figure: of this module.
-        title: what a reader without the drawing is told.
-    """
-    return {MIME: json.loads(figure.to_json()), "text/plain": title}
 
 
 def _bars(bars: list[dict[str, Any]], *, whole: int, share_of: str, arms: bool) -> go.Figure:
@@ -147,64 +131,14 @@ def _bars(bars: list[dict[str, Any]], *, whole: int, share_of: str, arms: bool) 
             cliponaxis=False,
             marker={"color": [bar["color"] for bar in bars], "line": {"width": 0}},
             customdata=[
-                [_wrapped(bar["label"], 60), bar["users"] / whole, bar.get(TARGET, 0), bar.get(CONTROL, 0)]
+                [wrapped(bar["label"], 60), bar["users"] / whole, bar.get(TARGET, 0), bar.get(CONTROL, 0)]
                 for bar in bars
             ],
             hovertemplate="<b>%{customdata[0]}</b><br>%{x:,} users, %{customdata[1]:.1%} "
             + share_of + split + "<extra></extra>",
         )
     )  # fmt: skip
-    labels = [_wrapped(_short(bar["label"], 84), 30) for bar in bars]
+    labels = [wrapped(short(bar["label"], 84), 30) for bar in bars]
     lines = max(label.count("<br>") for label in labels) + 1
-    _style(figure, labels, rows=len(bars), row=max(ROW, 15 * lines + 10), widest=whole)
+    style(figure, labels, rows=len(bars), row=max(ROW, 15 * lines + 10), widest=whole)
     return figure
-
-
-def _style(figure: go.Figure, labels: list[str], *, rows: int, row: int, widest: int) -> None:
-    figure.update_layout(
-        height=row * rows + MARGIN,
-        autosize=True,
-        margin={"l": 8, "r": 12, "t": 8, "b": 30, "pad": 6},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": FONT, "size": 13, "color": INK},
-        showlegend=False,
-        separators=".,",
-        uniformtext={"minsize": 12, "mode": "show"},
-        hoverlabel={"font": {"family": FONT}, "align": "left"},
-    )
-    figure.update_xaxes(
-        range=[0, widest * 1.14],
-        tickformat=",~d",
-        nticks=6,
-        gridcolor=GRID,
-        zerolinecolor=GRID,
-        fixedrange=True,
-    )
-    figure.update_yaxes(
-        tickvals=list(range(rows)), ticktext=labels, range=[rows - 0.45, -0.55], showgrid=False, zeroline=False,
-        automargin=True, fixedrange=True,
-    )  # fmt: skip
-
-
-def _empty(sentence: str) -> go.Figure:
-    figure = go.Figure()
-    figure.add_annotation(
-        text=sentence, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 15}
-    )
-    _style(figure, [], rows=1, row=64, widest=1)
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    return figure
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
-
-
-def _wrapped(text: str, width: int) -> str:
-    return "<br>".join(html.escape(line, quote=False) for line in textwrap.wrap(text, width)) or "–"

@@ -1,0 +1,12 @@
+"""Charts: a frame goes in, a plotly Figure comes out; nothing is read and nothing is shown here."""
+
+from workbench.charts.bars import conditions, runs, waterfall
+from workbench.charts.combinations import combinations
+from workbench.charts.moves import moves
+from workbench.charts.style import FAILED, HELD_OUT, LEFT_OUT, MIME, SENT, UNCLEAR, WHOLE, bundle
+from workbench.charts.thresholds import thresholds
+
+__all__ = [
+    "FAILED", "HELD_OUT", "LEFT_OUT", "MIME", "SENT", "UNCLEAR", "WHOLE", "bundle", "combinations", "conditions",
+    "moves", "runs", "thresholds", "waterfall",
+]  # fmt: skip
