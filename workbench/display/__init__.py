@@ -14,6 +14,7 @@ from IPython.display import publish_display_data
 from workbench import charts
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET
+from workbench.display import insight
 from workbench.errors import WorkbenchError
 from workbench.export.ledger import RequestState
 from workbench.reach import Reach
@@ -302,4 +303,5 @@ SHOWN: dict[type, tuple[Callable[[Any], str], Callable[[Any], str], Callable[[An
     SavedSegment: (_saved_segment_text, _saved_segment_html, None),
     SavedCampaign: (_campaign_text, _campaign_html, None),
     Catalogue: (_catalogue_text, _catalogue_html, None),
+    **insight.SHOWN,
 }

@@ -1,0 +1,203 @@
+"""What a cell shows of overlaps, diffs and curves: a sentence, tables that add up, a chart; never a person."""
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+
+from workbench import charts
+from workbench.reach import Curve, Diff, Overlap
+from workbench.segments.predicates import Measure
+from workbench.segments.sentence import number as digits
+from workbench.widgets.markup import block, heading, number, paragraph, share, table
+
+INSTANT = "%Y-%m-%d %H:%M %Z"
+MOST_ROWS = 20
+AROUND = 5
+
+Shown = tuple[Callable[[Any], str], Callable[[Any], str], Callable[[Any], Any] | None]
+
+
+def overlap_text(found: Overlap) -> str:
+    """Say how many are in any of the segments, and in all of them."""
+    everywhere = found.combinations.filter(pl.col("segments").list.len() == len(found.segments))
+    return (
+        f"{found.union:,} users in at least one of {len(found.segments)} segments, "
+        f"{everywhere['users'][0]:,} in all of them, {found.none:,} in none, as of {found.as_of:{INSTANT}}"
+    )
+
+
+def overlap_html(found: Overlap) -> str:
+    """Show the segments, the combinations that hold anybody, and every pair."""
+    held = found.combinations.filter(pl.col("users") > 0)
+    rows = [
+        (" + ".join(row[0]), number(row[1]), share(row[1], found.union), number(row[2]))
+        for row in held.head(MOST_ROWS).iter_rows()
+    ]
+    rest = held.slice(MOST_ROWS)
+    if rest.height:
+        users = int(rest["users"].sum())
+        rows.append((f"{rest.height:,} smaller combinations", number(users), share(users, found.union), ""))
+    return block(
+        heading("Overlap"),
+        paragraph(f"{overlap_text(found)}; {_counted(found)}"),
+        table(
+            [("In exactly these", "wrap"), ("Users", "number"), ("Of the union", "number"), ("In all of these", "number")],
+            rows,
+            total=("In at least one", number(found.union), share(found.union, found.union), ""),
+            caption="Users by combination",
+        ),
+        heading("Two at a time"),
+        table(
+            [
+                ("Segment", "wrap"), ("Other", "wrap"), ("In both", "number"), ("Of the segment", "number"),
+                ("Of the other", "number"), ("Of either (Jaccard)", "number"),
+            ],
+            [
+                (row["first"], row["second"], number(row["both"]), _percent(row["share_of_first"]),
+                 _percent(row["share_of_second"]), _percent(row["jaccard"]))
+                for row in found.pairs.head(MOST_ROWS).iter_rows(named=True)
+            ],
+            caption="Users by pair",
+        ),
+        _more(found.pairs.height, "pairs"),
+    )  # fmt: skip
+
+
+def overlap_chart(found: Overlap) -> Any:
+    """Draw the combinations."""
+    return charts.combinations(found.combinations, [(item.name, item.users) for item in found.segments])
+
+
+def diff_text(found: Diff) -> str:
+    """Say how many before, how many after, and how many moved."""
+    before, after = found.before, found.after
+    return (
+        f"{_side(before.name, before.as_of)}: {before.users:,} users; {_side(after.name, after.as_of)}: {after.users:,}; "
+        f"{found.stayed:,} stayed, {found.entered:,} entered, {found.left:,} left"
+    )
+
+
+def diff_html(found: Diff) -> str:
+    """Show both sentences and every condition with those whom it moved."""
+    said = {found.before.sentence: "Both", found.after.sentence: "Both"}
+    if len(said) > 1:
+        said = {found.before.sentence: "Before", found.after.sentence: "After"}
+    rows = [
+        (f"{cause.sentence}\nbefore: {cause.was}" if cause.was else cause.sentence, cause.change or "",
+         number(cause.entered), number(cause.left))
+        for cause in found.causes
+    ]  # fmt: skip
+    return block(
+        heading(f"From {found.before.name} to {found.after.name}"),
+        paragraph(f"{diff_text(found)}; {_counted(found)}"),
+        *(paragraph(f"{when}: users who {what}.", quiet=True) for what, when in said.items()),
+        table(
+            [
+                ("Condition responsible", "lines"),
+                ("Condition", "text"),
+                ("Entered", "number"),
+                ("Left", "number"),
+            ],
+            rows,
+            total=("Moved", "", number(found.entered), number(found.left)),
+            caption="Users who moved, by the condition responsible",
+        ),
+    )
+
+
+def diff_chart(found: Diff) -> Any:
+    """Draw who stayed, entered and left."""
+    frame = pl.DataFrame(
+        [(cause.sentence + _what(cause.change), cause.entered, cause.left) for cause in found.causes],
+        schema={"cause": pl.String, "entered": pl.Int64, "left": pl.Int64},
+        orient="row",
+    )
+    return charts.moves(frame, found.stayed)
+
+
+def curve_text(found: Curve) -> str:
+    """Say the size as it is, and what one step to either side would make of it."""
+    sides = [
+        f"{sign(found.measure)} {digits(row['threshold'])} would be {row['users']:,} ({row['users'] - found.users:+,})"
+        for row in neighbours(found, 1).filter(~pl.col("current")).iter_rows(named=True)
+    ]
+    now = f"{found.users:,} users with {comparison(found.measure)} {digits(found.threshold)}"
+    return f"{found.name}: {'; '.join([now, *sides])}"
+
+
+def curve_html(found: Curve) -> str:
+    """Show the thresholds around the current one, and who stands at it."""
+    rows = [
+        (f"{sign(found.measure)} {digits(row['threshold'])}{'  (now)' if row['current'] else ''}",
+         number(row["users"]), "" if row["current"] else f"{row['users'] - found.users:+,}")
+        for row in neighbours(found, AROUND).iter_rows(named=True)
+    ]  # fmt: skip
+    near = ", ".join(f"{item.users:,} at {digits(item.value)}" for item in found.near)
+    return block(
+        heading(f"{found.name}, if a threshold moves"),
+        paragraph(f"Users who {found.sentence}. What moves: {found.condition}."),
+        paragraph(
+            f"{found.swing:,} users are in or out as the threshold says, {found.always:,} are in whatever it is. "
+            f"At the threshold and one step beside it: {near}."
+        ),
+        table(
+            [("Threshold", "text"), ("Users", "number"), ("Change", "number")],
+            rows,
+            caption="Users by threshold",
+        ),
+        _more(found.steps.height, "thresholds", 2 * AROUND + 1),
+        paragraph(f"As of {found.as_of:{INSTANT}}; {_counted(found)}.", quiet=True),
+    )
+
+
+def curve_chart(found: Curve) -> Any:
+    """Draw users by threshold."""
+    title = f"{comparison(found.measure)} …   of: {found.condition}"
+    return charts.thresholds(found.steps, operator=sign(found.measure), title=title)
+
+
+def neighbours(found: Curve, around: int) -> pl.DataFrame:
+    """Return the steps around the current threshold, so many to either side."""
+    rows = found.steps.with_row_index("row")
+    (now,) = rows.filter("current")["row"]
+    return rows.filter(pl.col("row").is_between(max(now - around, 0), now + around)).drop("row")
+
+
+def comparison(measure: Measure) -> str:
+    """Return what is compared: ``sum of price >=``."""
+    of = f" of {measure.property}" if measure.property else ""
+    return f"{measure.function}{of} {sign(measure)}"
+
+
+def sign(measure: Measure) -> str:
+    """Return the sign of the comparison."""
+    return str(measure.operator)
+
+
+def _side(name: str, as_of: Any) -> str:
+    return f"{name} as of {as_of:{INSTANT}}"
+
+
+def _what(change: str | None) -> str:
+    return f" ({change})" if change in {"added", "removed", "changed"} else ""
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _counted(found: Overlap | Diff | Curve) -> str:
+    history = ", history as reconstructed" if found.reconstructed else ""
+    return f"counted exactly in {found.seconds:.2f} s{history}"
+
+
+def _more(rows: int, what: str, most: int = MOST_ROWS) -> str:
+    return paragraph(f"{rows:,} {what} in all.", quiet=True) if rows > most else ""
+
+
+SHOWN: dict[type, Shown] = {
+    Overlap: (overlap_text, overlap_html, overlap_chart),
+    Diff: (diff_text, diff_html, diff_chart),
+    Curve: (curve_text, curve_html, curve_chart),
+}
