@@ -88,3 +88,88 @@ def test_a_figure_leaves_theme_and_width_to_the_page() -> None:
     layout = charts.bundle(charts.waterfall(WATERFALL), "2,000 qualify")[charts.MIME]["layout"]
     assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0,0,0,0)"
     assert "width" not in layout
+
+
+def test_combinations_are_dots_beside_bars_and_the_rest_is_said() -> None:
+    """Twenty rows; the dots say which segments, the last line what the smaller ones hold together."""
+    rows = [(["a", "c"], 900), *([(["b"], 100 - n) for n in range(22)]), (["c"], 0)]
+    frame = pl.DataFrame(rows, schema={"segments": pl.List(pl.String), "users": pl.Int64}, orient="row")
+    figure = charts.combinations(frame, [("a", 900), ("b", 1969), ("<c>", 900), ("c", 900)])
+    (bar,) = [trace for trace in figure.data if trace.type == "bar"]
+    assert (len(bar.x), bar.text[0], bar.customdata[0]) == (20, "900", "a + c")
+    line, off, on = [trace for trace in figure.data if trace.type == "scatter"]
+    assert (list(line.x), list(line.y)) == ([0, 3], [0, 0])
+    assert list(zip(on.x, on.y, strict=True))[:3] == [(0, 0), (3, 0), (1, 1)]
+    assert len(off.x) + len(on.x) == 4 * 20
+    notes = [note.text for note in figure.layout.annotations]
+    assert notes[2] == "&lt;c&gt;  <b>900</b>"
+    assert notes[-1] == "and 3 smaller combinations with 240 users together"
+
+
+def test_combinations_of_nobody_say_so() -> None:
+    """All rows with 0 users."""
+    frame = pl.DataFrame({"segments": [["a"], ["b"]], "users": [0, 0]})
+    notes = charts.combinations(frame, [("a", 0), ("b", 0)]).layout.annotations
+    assert [note.text for note in notes] == ["Nobody is in any of these segments"]
+
+
+def test_moves_diverge_by_cause() -> None:
+    """All users in one bar, those who left to one side, those who entered to the other; nobody is no row."""
+    rows = [("did x", 5, 70), ("did y", 0, 0), ("several", 30, 0)]
+    frame = pl.DataFrame(rows, schema=["cause", "entered", "left"], orient="row")
+    figure = charts.moves(frame, 200)
+    whole, parts = figure.data[:3], figure.data[3:]
+    assert [(trace.name, list(trace.x)) for trace in whole] == [
+        ("70 left", [70]), ("200 stayed", [200]), ("35 entered", [35]),
+    ]  # fmt: skip
+    assert [list(trace.x) for trace in parts] == [[-70, 0], [5, 30]]
+    assert [list(trace.text) for trace in parts] == [["−70", ""], ["+5", "+30"]]
+    assert list(figure.layout.yaxis.ticktext) == ["did x", "several"]
+
+
+def test_nobody_moved_and_nobody_at_all_are_said() -> None:
+    """A sentence in place of bars."""
+    frame = pl.DataFrame([("did x", 0, 0)], schema=["cause", "entered", "left"], orient="row")
+    assert [note.text for note in charts.moves(frame, 9).layout.annotations] == ["Nobody moved"]
+    assert [n.text for n in charts.moves(frame, 0).layout.annotations] == ["Nobody is in either of the two"]
+
+
+def curve_frame(rows: int, current: int) -> pl.DataFrame:
+    """Thresholds 0, 1, 2, …, each with one user less."""
+    return pl.DataFrame({
+        "threshold": [float(n) for n in range(rows)], "users": [rows - n for n in range(rows)],
+        "current": [n == current for n in range(rows)],
+    })  # fmt: skip
+
+
+def test_thresholds_are_steps_that_hold_up_to_or_from_their_threshold() -> None:
+    """The line of *at least* drops after its threshold, that of *at most* rises at it; *exactly* has bars."""
+    frame = curve_frame(4, 2)
+    for operator, shape in ((">=", "vh"), ("<", "vh"), (">", "hv"), ("<=", "hv")):
+        line, mark = charts.thresholds(frame, operator=operator, title="count").data
+        assert (line.line.shape, list(line.y)) == (shape, [4, 3, 2, 1])
+        assert (list(mark.x), list(mark.y)) == ([2], [2])
+    figure = charts.thresholds(frame, operator="=", title="count")
+    assert figure.data[0].type == "bar"
+    assert figure.layout.annotations[0].text == "now = 2: <b>2 users</b>"
+
+
+def test_many_thresholds_are_thinned_but_not_around_the_current_one() -> None:
+    """Of 50,000 about 2,000 are drawn: both ends, and a hundred on either side one by one."""
+    shown = charts.thresholds(curve_frame(50_000, 30_000), operator=">=", title="sum").data[0].x
+    assert len(shown) <= 2_000
+    assert set(range(29_900, 30_101)) <= set(shown)
+    assert (shown[0], shown[-1]) == (0, 49_999)
+
+
+def test_a_long_tail_is_left_out_and_said() -> None:
+    """The last half percent of users at an end would take most of the width."""
+    tail = pl.DataFrame({"threshold": [1_000_000.0], "users": [0], "current": [False]})
+    rows = [*range(60), *range(60, 1000, 300)]
+    frame = pl.DataFrame({
+        "threshold": [float(n) for n in rows], "users": [max(10_000 - 200 * n, 9) for n in rows],
+        "current": [n == 3 for n in rows],
+    })  # fmt: skip
+    figure = charts.thresholds(pl.concat([frame, tail]), operator=">=", title="count")
+    assert figure.layout.xaxis.range[1] < 100
+    assert figure.layout.xaxis.title.text == "count (14 thresholds beyond are not drawn)"

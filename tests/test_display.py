@@ -11,8 +11,9 @@ from IPython.utils.capture import RichOutput, capture_output
 import workbench
 from workbench import charts, display, runs
 from workbench.export.sandbox import Receiver
+from workbench.reach import curve, diff, overlap
 from workbench.segments import qualify
-from workbench.segments.build import did, prop, user
+from workbench.segments.build import bucket, did, prop, user
 from workbench.segments.model import Segment
 from workbench.segments.predicates import Operator, Predicate
 from workbench.segments.traits import UserProperty
@@ -103,6 +104,51 @@ def test_a_condition_that_cannot_be_asked_shows_why(shell: InteractiveShell, sho
     _, told = shown(shell, did("Purchse").named("typo"))
     assert "Did you mean &quot;Purchase&quot;?" in told.data["text/html"]
     assert 'unknown event "Purchse"' in told.data["text/plain"]
+
+
+def test_an_overlap_shows_combinations_that_add_up_and_its_chart(
+    shell: InteractiveShell, shop: Account
+) -> None:
+    """1,000 buyers, about half of them in the other segment too."""
+    workspace = shop.workspace
+    some = (did("Purchase") & bucket(0, 499)).named("some")
+    page, chart = shown(shell, overlap(workspace, ["buyers", some], as_of=NOW))
+    rows = texts(page.data["text/html"])
+    assert rows[0] == ["In exactly these", "Users", "Of the union", "In all of these"]
+    assert sum(int(row[1]) for row in rows[1:3]) == 1000
+    assert rows[3] == ["In at least one", "1,000", "100.0%", ""]
+    assert rows[-1][:2] == ["buyers", "some"]
+    assert charts.MIME in chart.data
+    assert page.data["text/plain"].startswith("1,000 users in at least one of 2 segments")
+
+
+def test_a_diff_shows_who_is_responsible_and_its_chart(shell: InteractiveShell, shop: Account) -> None:
+    """All 1,000 left because of the new number; what it was stands beside it; no user id anywhere."""
+    twice = did("Purchase").at_least(2).in_last(days=7).named("twice")
+    found = diff(shop.workspace, "buyers", twice, as_of=NOW)
+    page, chart = shown(shell, found)
+    assert texts(page.data["text/html"]) == [
+        ["Condition responsible", "Change", "Entered", "Left"],
+        [
+            "did &quot;Purchase&quot; at least 2 times in the last 7 days (before: did &quot;Purchase&quot; in the last 7 days)",
+            "changed", "0", "1,000",
+        ],
+        ["Moved", "", "0", "1,000"],
+    ]  # fmt: skip
+    assert page.data["text/plain"].endswith(
+        "twice as of 2026-07-01 12:00 UTC: 0; 0 stayed, 0 entered, 1,000 left"
+    )
+    assert "00042" not in str([page.data, chart.data, repr(found)])
+
+
+def test_a_curve_shows_the_thresholds_around_the_current_one(shell: InteractiveShell, shop: Account) -> None:
+    """Nobody bought twice: 1,000 at 1, nobody from 2 on."""
+    page, chart = shown(shell, curve(shop.workspace, "buyers", as_of=NOW))
+    assert texts(page.data["text/html"]) == [
+        ["Threshold", "Users", "Change"], ["&gt;= 1  (now)", "1,000", ""], ["&gt;= 2", "0", "-1,000"],
+    ]  # fmt: skip
+    assert page.data["text/plain"] == "buyers: 1,000 users with count >= 1; >= 2 would be 0 (-1,000)"
+    assert charts.MIME in chart.data
 
 
 def test_markup_in_a_segment_is_shown_as_text(shell: InteractiveShell) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import polars as pl
 
-from workbench.charts.style import GRID, HELD_OUT, INK, USERS, WHOLE, empty, paper, short
+from workbench.charts.style import GRID, HELD_OUT, INK, USERS, empty, paper, short
 
 MOST = 20
 ROW, FOOT = 30, 34
@@ -30,19 +30,13 @@ def combinations(frame: pl.DataFrame, sizes: Sequence[tuple[str, int]]) -> go.Fi
     names = [name for name, _ in sizes]
     places = [[names.index(name) for name in row] for row in shown["segments"]]
     users = shown["users"].to_list()
-    texts = [_named(row) for row in shown["segments"]]
-    colors = [HELD_OUT] * shown.height
-    if rest.height:
-        users.append(int(rest["users"].sum()))
-        texts.append(f"{rest.height:,} smaller combinations together")
-        colors.append(WHOLE)
-    rows = len(users)
     figure = go.Figure()
+    rows = shown.height + bool(rest.height)
     _matrix(figure, places, len(names))
     figure.add_bar(
-        x=users, y=list(range(rows)), xaxis="x2", orientation="h", width=0.62, text=[f"{n:,}" for n in users],
-        textposition="outside", cliponaxis=False, marker={"color": colors, "line": {"width": 0}},
-        customdata=texts, hovertemplate="<b>%{customdata}</b><br>%{x:,} users<extra></extra>",
+        x=users, y=list(range(shown.height)), xaxis="x2", orientation="h", width=0.62, text=[f"{n:,}" for n in users],
+        textposition="outside", cliponaxis=False, marker={"color": HELD_OUT, "line": {"width": 0}},
+        customdata=[_named(row) for row in shown["segments"]], hovertemplate="<b>%{customdata}</b><br>%{x:,} users<extra></extra>",
     )  # fmt: skip
     top = _head(figure, sizes)
     paper(figure, top + ROW * rows + FOOT)
@@ -55,13 +49,9 @@ def combinations(frame: pl.DataFrame, sizes: Sequence[tuple[str, int]]) -> go.Fi
     )  # fmt: skip
     if rest.height:
         figure.add_annotation(
-            text=f"{rest.height:,} more",
-            x=len(names) / 2 - 0.5,
-            y=rows - 1,
-            xref="x",
-            yref="y",
-            showarrow=False,
-        )
+            text=f"and {rest.height:,} smaller combinations with {int(rest['users'].sum()):,} users together",
+            x=share + 0.015, xref="paper", xanchor="left", y=rows - 1, yref="y", showarrow=False,
+        )  # fmt: skip
     return figure
 
 

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 import polars as pl
 
-from workbench.charts.style import GRID, HELD_OUT, INK, SENT, USERS, paper, wrapped
+from workbench.charts.style import GRID, HELD_OUT, INK, SENT, USERS, paper, short, wrapped
 
 MOST, AROUND = 2_000, 100
 HEIGHT = 330
@@ -61,7 +61,7 @@ def thresholds(frame: pl.DataFrame, *, operator: str, title: str) -> go.Figure:
     figure.update_layout(margin={"b": 52, "l": 8})
     room = (last - first) * 0.03 or 1
     figure.update_xaxes(
-        title={"text": wrapped(title + more, 90), "standoff": 8}, range=[first - room, last + room], tickformat=",~g",
+        title={"text": wrapped(short(title, 150) + more, 110), "standoff": 10, "font": {"size": 12}}, range=[first - room, last + room], tickformat=",~g",
         gridcolor=GRID, zeroline=False, fixedrange=True, nticks=10,
     )  # fmt: skip
     figure.update_yaxes(range=[0, most * 1.12], automargin=True, nticks=6, **USERS)
@@ -85,7 +85,9 @@ def _span(frame: pl.DataFrame, now: float) -> tuple[float, float]:
     users = frame["users"].to_list()
     low, high = min(users), max(users)
     room = TAIL * (high - low)
-    rows = frame.filter(pl.col("users").is_between(low + room, high - room))
-    drawn = rows if rows.height > 1 and frame.height > MOST // 50 else frame
-    known = [*drawn["threshold"], now]
+    rows = frame.with_row_index("row")
+    inner = rows.filter(pl.col("users").is_between(low + room, high - room))["row"].to_list()
+    if inner and frame.height > MOST // 50:
+        rows = rows.filter(pl.col("row").is_between(max(min(inner) - 1, 0), max(inner) + 1))
+    known = [*rows["threshold"], now]
     return min(known), max(known)

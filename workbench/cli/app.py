@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from workbench import __version__
-from workbench.cli import data, demo, lake, library, lists, sandbox, sending, serve
+from workbench.cli import data, demo, insight, lake, library, lists, sandbox, sending, serve
 from workbench.cli.output import err, out
 from workbench.errors import WorkbenchError
 
@@ -28,6 +28,9 @@ app.command("init")(data.init)
 app.command("check")(data.check)
 app.command("ingest")(data.ingest_command)
 app.add_typer(library.segments, name="segment")
+library.segments.command("overlap")(insight.overlap)
+library.segments.command("diff")(insight.diff)
+library.segments.command("curve")(insight.curve)
 app.add_typer(library.campaigns, name="campaign")
 app.add_typer(lists.app, name="lists")
 app.add_typer(lake.app, name="lake")

@@ -84,7 +84,7 @@ def diff_html(found: Diff) -> str:
     if len(said) > 1:
         said = {found.before.sentence: "Before", found.after.sentence: "After"}
     rows = [
-        (f"{cause.sentence}\nbefore: {cause.was}" if cause.was else cause.sentence, cause.change or "",
+        (f"{cause.sentence} (before: {cause.was})" if cause.was else cause.sentence, cause.change or "",
          number(cause.entered), number(cause.left))
         for cause in found.causes
     ]  # fmt: skip
@@ -95,7 +95,7 @@ def diff_html(found: Diff) -> str:
         table(
             [
                 ("Condition responsible", "lines"),
-                ("Condition", "text"),
+                ("Change", "text"),
                 ("Entered", "number"),
                 ("Left", "number"),
             ],
@@ -119,8 +119,8 @@ def diff_chart(found: Diff) -> Any:
 def curve_text(found: Curve) -> str:
     """Say the size as it is, and what one step to either side would make of it."""
     sides = [
-        f"{sign(found.measure)} {digits(row['threshold'])} would be {row['users']:,} ({row['users'] - found.users:+,})"
-        for row in neighbours(found, 1).filter(~pl.col("current")).iter_rows(named=True)
+        f"{sign(found.measure)} {digits(threshold)} would be {users:,} ({users - found.users:+,})"
+        for threshold, users in beside(found)
     ]
     now = f"{found.users:,} users with {comparison(found.measure)} {digits(found.threshold)}"
     return f"{found.name}: {'; '.join([now, *sides])}"
@@ -153,7 +153,7 @@ def curve_html(found: Curve) -> str:
 
 def curve_chart(found: Curve) -> Any:
     """Draw users by threshold."""
-    title = f"{comparison(found.measure)} …   of: {found.condition}"
+    title = f"Threshold of: {found.condition}"
     return charts.thresholds(found.steps, operator=sign(found.measure), title=title)
 
 
@@ -162,6 +162,14 @@ def neighbours(found: Curve, around: int) -> pl.DataFrame:
     rows = found.steps.with_row_index("row")
     (now,) = rows.filter("current")["row"]
     return rows.filter(pl.col("row").is_between(max(now - around, 0), now + around)).drop("row")
+
+
+def beside(found: Curve) -> list[tuple[float, int]]:
+    """Return the nearest thresholds on either side, with their users, that would change anything."""
+    other = found.steps.filter(pl.col("users") != found.users).select("threshold", "users")
+    below = other.filter(pl.col("threshold") < found.threshold).tail(1)
+    above = other.filter(pl.col("threshold") > found.threshold).head(1)
+    return [*below.iter_rows(), *above.iter_rows()]
 
 
 def comparison(measure: Measure) -> str:

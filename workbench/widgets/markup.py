@@ -48,7 +48,7 @@ STYLE = """<style>
 .wb-form .widget-label { text-align: left; }
 .wb-stale { opacity: .45; transition: opacity .12s .12s; }
 .js-plotly-plot :is(.xaxislayer-above, .yaxislayer-above, .textpoint) text, .js-plotly-plot .bartext,
-.js-plotly-plot .legendtext, .js-plotly-plot .annotation-text {
+.js-plotly-plot :is(.legendtext, .annotation-text, .xtitle) {
   fill: var(--jp-ui-font-color1, #777e87) !important; font-variant-numeric: tabular-nums; }
 </style>"""
 
