@@ -56,6 +56,9 @@ def test_a_count_has_a_step_for_every_number_that_occurs(buyers: Account) -> Non
     assert (found.threshold, found.users, found.always, found.swing) == (3, 4, 0, 9)
     assert [(near.value, near.users) for near in found.near] == [(2, 2), (3, 1), (5, 2)]
     assert (found.name, found.condition) == ("some", 'did "Purchase" at least 3 times')
+    assert found.around(1).select("threshold", "current").rows() == [(2, False), (3, True), (5, False)]
+    assert found.beside() == [(2, 6), (5, 3)]
+    assert found.compared == "count >="
 
 
 @pytest.mark.parametrize(
@@ -93,6 +96,7 @@ def test_the_set_threshold_is_there_even_where_nothing_changes(buyers: Account) 
     """At least 4 reaches as many as at least 5; nobody has exactly 4."""
     found = curve(buyers.workspace, did("Purchase").at_least(4).named("asked"), as_of=NOW)
     assert found.steps.filter("current").rows() == [(4, 3, True)]
+    assert found.beside() == [(3, 4), (8, 1)]
     assert [(near.value, near.users) for near in found.near] == [(3, 1), (4, 0), (5, 2)]
 
 

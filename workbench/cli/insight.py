@@ -9,7 +9,6 @@ from rich.table import Column, Table
 
 from workbench.cli.data import parse_instant
 from workbench.cli.output import Config, Json, answer, local, out
-from workbench.display.insight import comparison, neighbours
 from workbench.errors import InputError
 from workbench.reach import Curve, Diff, Overlap
 from workbench.reach import curve as curve_of
@@ -181,10 +180,10 @@ def _show_curve(found: Curve, workspace: Workspace) -> None:
     if found.condition != found.sentence:
         out.print(f"what moves: {escape(found.condition)}", soft_wrap=True)
     table = Table()
-    table.add_column(escape(comparison(found.measure)), justify="right")
+    table.add_column(escape(found.compared), justify="right")
     table.add_column("users", justify="right")
     table.add_column("change", justify="right")
-    for row in neighbours(found, AROUND).iter_rows(named=True):
+    for row in found.around(AROUND).iter_rows(named=True):
         change = "now" if row["current"] else f"{row['users'] - found.users:+,}"
         style = "bold" if row["current"] else None
         table.add_row(digits(row["threshold"]), f"{row['users']:,}", change, style=style)

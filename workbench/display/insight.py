@@ -7,7 +7,6 @@ import polars as pl
 
 from workbench import charts
 from workbench.reach import Curve, Diff, Overlap
-from workbench.segments.predicates import Measure
 from workbench.segments.sentence import number as digits
 from workbench.widgets.markup import block, heading, number, paragraph, share, table
 
@@ -94,7 +93,7 @@ def diff_html(found: Diff) -> str:
         *(paragraph(f"{when}: users who {what}.", quiet=True) for what, when in said.items()),
         table(
             [
-                ("Condition responsible", "lines"),
+                ("Condition responsible", "wrap"),
                 ("Change", "text"),
                 ("Entered", "number"),
                 ("Left", "number"),
@@ -119,19 +118,19 @@ def diff_chart(found: Diff) -> Any:
 def curve_text(found: Curve) -> str:
     """Say the size as it is, and what one step to either side would make of it."""
     sides = [
-        f"{sign(found.measure)} {digits(threshold)} would be {users:,} ({users - found.users:+,})"
-        for threshold, users in beside(found)
+        f"{found.measure.operator} {digits(threshold)} would be {users:,} ({users - found.users:+,})"
+        for threshold, users in found.beside()
     ]
-    now = f"{found.users:,} users with {comparison(found.measure)} {digits(found.threshold)}"
+    now = f"{found.users:,} users with {found.compared} {digits(found.threshold)}"
     return f"{found.name}: {'; '.join([now, *sides])}"
 
 
 def curve_html(found: Curve) -> str:
     """Show the thresholds around the current one, and who stands at it."""
     rows = [
-        (f"{sign(found.measure)} {digits(row['threshold'])}{'  (now)' if row['current'] else ''}",
+        (f"{found.measure.operator} {digits(row['threshold'])}{'  (now)' if row['current'] else ''}",
          number(row["users"]), "" if row["current"] else f"{row['users'] - found.users:+,}")
-        for row in neighbours(found, AROUND).iter_rows(named=True)
+        for row in found.around(AROUND).iter_rows(named=True)
     ]  # fmt: skip
     near = ", ".join(f"{item.users:,} at {digits(item.value)}" for item in found.near)
     return block(
@@ -154,33 +153,7 @@ def curve_html(found: Curve) -> str:
 def curve_chart(found: Curve) -> Any:
     """Draw users by threshold."""
     title = f"Threshold of: {found.condition}"
-    return charts.thresholds(found.steps, operator=sign(found.measure), title=title)
-
-
-def neighbours(found: Curve, around: int) -> pl.DataFrame:
-    """Return the steps around the current threshold, so many to either side."""
-    rows = found.steps.with_row_index("row")
-    (now,) = rows.filter("current")["row"]
-    return rows.filter(pl.col("row").is_between(max(now - around, 0), now + around)).drop("row")
-
-
-def beside(found: Curve) -> list[tuple[float, int]]:
-    """Return the nearest thresholds on either side, with their users, that would change anything."""
-    other = found.steps.filter(pl.col("users") != found.users).select("threshold", "users")
-    below = other.filter(pl.col("threshold") < found.threshold).tail(1)
-    above = other.filter(pl.col("threshold") > found.threshold).head(1)
-    return [*below.iter_rows(), *above.iter_rows()]
-
-
-def comparison(measure: Measure) -> str:
-    """Return what is compared: ``sum of price >=``."""
-    of = f" of {measure.property}" if measure.property else ""
-    return f"{measure.function}{of} {sign(measure)}"
-
-
-def sign(measure: Measure) -> str:
-    """Return the sign of the comparison."""
-    return str(measure.operator)
+    return charts.thresholds(found.steps, operator=str(found.measure.operator), title=title)
 
 
 def _side(name: str, as_of: Any) -> str:

@@ -68,6 +68,25 @@ class Curve:
         """The size of the segment as it is."""
         return int(self.steps.filter("current")["users"][0])
 
+    @property
+    def compared(self) -> str:
+        """What the threshold is compared with: ``sum of price >=``."""
+        of = f" of {self.measure.property}" if self.measure.property else ""
+        return f"{self.measure.function}{of} {self.measure.operator}"
+
+    def around(self, rows: int) -> pl.DataFrame:
+        """Return the current step, and so many steps to either side."""
+        numbered = self.steps.with_row_index("row")
+        (now,) = numbered.filter("current")["row"]
+        return numbered.filter(pl.col("row").is_between(max(now - rows, 0), now + rows)).drop("row")
+
+    def beside(self) -> list[tuple[float, int]]:
+        """Return the nearest thresholds below and above at which the size is another, with their users."""
+        other = self.steps.filter(pl.col("users") != self.users).select("threshold", "users")
+        below = other.filter(pl.col("threshold") < self.threshold).tail(1)
+        above = other.filter(pl.col("threshold") > self.threshold).head(1)
+        return [*below.iter_rows(), *above.iter_rows()]
+
 
 def curve(workspace: Workspace, segment: Named, condition: int | None = None, *, as_of: datetime) -> Curve:
     """Count a segment for every threshold of one *did* condition.
