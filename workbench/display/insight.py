@@ -135,7 +135,8 @@ def curve_html(found: Curve) -> str:
     near = ", ".join(f"{item.users:,} at {digits(item.value)}" for item in found.near)
     return block(
         heading(f"{found.name}, if a threshold moves"),
-        paragraph(f"Users who {found.sentence}. What moves: {found.condition}."),
+        paragraph(f"Users who {found.sentence}."),
+        "" if found.condition == found.sentence else paragraph(f"What moves: {found.condition}."),
         paragraph(
             f"{found.swing:,} users are in or out as the threshold says, {found.always:,} are in whatever it is. "
             f"At the threshold and one step beside it: {near}."
