@@ -83,6 +83,27 @@ def test_every_operator_and_function(
     assert steps(curve(buyers.workspace, expression.named("asked"), as_of=NOW)) == expected
 
 
+def test_sums_and_averages_are_compared_with_room(account: Account) -> None:
+    """0.1 + 0.2 and 0.3 are one threshold; five thirds reach the threshold that they are rounded to."""
+    account.ingest("profiles", [{"user_id": name, "country": "NO"} for name in "abcde"])
+    prices: dict[str, tuple[float, ...]] = {"a": (1, 2, 2), "b": (0.1, 0.2), "c": (0.3,), "d": (1e-9,)}
+    account.ingest(
+        "events",
+        [
+            {"user_id": name, "event": "Purchase", "ts": "2026-06-30T12:00:00Z", "price": price}
+            for name, paid in prices.items()
+            for price in paid
+        ],
+    )
+    summed = curve(account.workspace, (did("Purchase").sum("price") >= 0.3).named("asked"), as_of=NOW)
+    assert steps(summed) == [(0, 4), (0.3, 3), (5, 1)]
+    assert [(near.value, near.users) for near in summed.near] == [(0, 1), (0.3, 2), (5, 1)]
+    exact = did("Purchase").sum("price").equals(0.3).including_zero()
+    assert steps(curve(account.workspace, exact.named("asked"), as_of=NOW)) == [(0, 2), (0.3, 2), (5, 1)]
+    average = curve(account.workspace, (did("Purchase").average("price") >= 1).named("asked"), as_of=NOW)
+    assert steps(average) == [(0, 4), (0.15, 3), (0.3, 2), (1, 1), (1.666666667, 1)]
+
+
 def test_others_hold_while_one_moves(buyers: Account) -> None:
     """Norwegians are in anyway, so only the five others swing."""
     asked = ((user("country") == "NO") | (did("Purchase").at_least(2))).named("asked")
