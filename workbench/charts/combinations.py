@@ -10,7 +10,7 @@ from workbench.charts.style import GRID, HELD_OUT, INK, USERS, empty, paper, sho
 
 MOST = 20
 ROW, FOOT = 30, 34
-TILT = 38
+TILT = 42
 NAME = 30
 
 
@@ -44,7 +44,7 @@ def combinations(frame: pl.DataFrame, sizes: Sequence[tuple[str, int]]) -> go.Fi
     figure.update_layout(
         margin={"t": top, "l": 8},
         xaxis={"domain": [0, share], "range": [-0.5, len(names) - 0.5], "visible": False, "fixedrange": True},
-        xaxis2={"domain": [share + 0.015, 1], "range": [0, max(users) * 1.14], "anchor": "y", "nticks": 6, **USERS},
+        xaxis2={"domain": [share + 0.015, 1], "range": [0, max(users) * (1.06 + 0.022 * len(f"{max(users):,}"))], "anchor": "y", "nticks": 5, "tickangle": 0, **USERS},
         yaxis={"range": [rows - 0.5, -0.5], "visible": False, "fixedrange": True},
     )  # fmt: skip
     if rest.height:
@@ -88,7 +88,7 @@ def _head(figure: go.Figure, sizes: Sequence[tuple[str, int]]) -> int:
             text=f"{html.escape(text, quote=False)}  <b>{users:,}</b>", x=place, xref="x", y=1, yref="paper",
             yshift=6, textangle=-TILT, xanchor="left", yanchor="bottom", showarrow=False,
         )  # fmt: skip
-    return 26 + round(4.6 * longest)
+    return 26 + round(5 * longest)
 
 
 def _named(segments: Sequence[str]) -> str:

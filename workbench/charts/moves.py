@@ -47,15 +47,16 @@ def moves(frame: pl.DataFrame, stayed: int) -> go.Figure:
     head, body = WHOLE_ROW + GAP, row * rows
     paper(figure, 34 + head + body + FOOT)
     reach = max(max(moved[name].to_list(), default=0) for name in ("left", "entered")) or 1
-    both = left > 0 and entered > 0
-    lower, upper = (reach * (1.32 if both else 1.16) if users else 0.02 * reach for users in (left, entered))
+    # A number needs as much of the width as it has digits, twice as much where two sides share it.
+    digits = len(f"{reach:,}") * (2 if left and entered else 1)
+    lower, upper = (reach * (1.08 + 0.035 * digits) if users else 0.02 * reach for users in (left, entered))
     cut = body / (head + body)
     figure.update_layout(
         barmode="relative",
         showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "traceorder": "normal", "itemclick": False, "itemdoubleclick": False},
         margin={"t": 34, "b": FOOT},
-        xaxis={"range": [-lower, upper], "anchor": "y", "nticks": 7, **USERS, "zerolinecolor": WHOLE, "tickformat": ",~d"},
+        xaxis={"range": [-lower, upper], "anchor": "y", "nticks": 5, "tickangle": 0, **USERS, "zerolinecolor": WHOLE, "tickformat": ",~d"},
         yaxis={
             "domain": [0, cut], "range": [rows - 0.45, -0.55], "tickvals": list(range(moved.height)), "ticktext": labels,
             "showgrid": False, "zeroline": False, "automargin": True, "fixedrange": True,

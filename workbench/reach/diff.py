@@ -110,14 +110,11 @@ class Diff:
             those who stayed.
         """
         moved = {"entered": self.entered_users, "left": self.left_users, "stayed": self.stayed_users}[move]
-        said = [*(cause.sentence for cause in self.causes if cause.change), SEVERAL, NO_PROFILE]
-        known = pl.DataFrame(
-            {
-                "user_code": moved.codes,
-                "cause": [said[place] if place >= 0 else None for place in moved.causes],
-            },
-            schema={"user_code": pl.UInt32, "cause": pl.String},
+        said = [*(cause.sentence for cause in self.causes if cause.change), SEVERAL, NO_PROFILE, None]
+        causes = pl.Series("cause", said, dtype=pl.String).gather(
+            np.where(moved.causes < 0, len(said) - 1, moved.causes)
         )
+        known = pl.DataFrame([pl.Series("user_code", moved.codes, dtype=pl.UInt32), causes])
         found = frames(self.lake).users.join(known.lazy(), on="user_code").select("user_id", "cause")
         return found.sort("user_id").collect()
 
