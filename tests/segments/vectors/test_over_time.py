@@ -48,6 +48,34 @@ def test_ever_only_grows(shop: Account) -> None:
     assert qualified(shop, {"kind": "did", "events": ["Bought"]}) == [0, 1, 1, 1, 2]
 
 
+def test_a_window_ends_before_the_midnight_that_is_its_end(shop: Account) -> None:
+    """Two to three days ago: on the 8th that ended before Ann's midnight, on the 9th and 10th it holds it."""
+    ago = {"kind": "did", "events": ["Bought"], "window": {"kind": "days ago", "farthest": 3, "nearest": 2}}
+    assert qualified(shop, ago) == [0, 0, 0, 1, 2]
+
+
+@pytest.mark.parametrize("recorded", ["history", "seen"])
+def test_a_text_that_leaves_is_counted_no_more(tmp_path: Path, recorded: str) -> None:
+    """Ann has two different views within two days from the 5th to the 7th, whichever way they are recorded."""
+    account = make_account(tmp_path)
+    account.ingest("profiles", [{"user_id": "ann"}], recorded="history")
+    viewed = [("04", "a"), ("05", "b"), ("05", "a"), ("06", None)]
+    rows = [
+        {
+            "user_id": "ann", "event": "Viewed", "ts": f"2026-03-{day}T15:00:00Z", "product": text,
+            "seen": f"2026-03-{day}T15:00:00Z",
+        }
+        for day, text in viewed
+    ]  # fmt: skip
+    account.ingest("events", rows, recorded=recorded)
+    measure = {"function": "distinct", "property": "product", "operator": ">=", "values": [2]}
+    window = {"kind": "last", "count": 2, "unit": "days"}
+    viewers = {"kind": "did", "events": ["Viewed"], "measure": measure, "window": window}
+    as_of = datetime(2026, 3, 10, 20, tzinfo=UTC)
+    found = history(account.workspace, segment(viewers), as_of=as_of, days=7)
+    assert found.sizes["qualified"].to_list() == [0, 1, 1, 1, 0, 0, 0]
+
+
 def test_a_first_event_is_dated_when_it_happened(shop: Account) -> None:
     """On the 10th Ben's first purchase is known, and more than two days old."""
     first = {"kind": "milestone", "which": "first", "events": ["Bought"], "window": LAST_TWO_DAYS}
