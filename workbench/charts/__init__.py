@@ -1,6 +1,6 @@
 """Charts: a frame goes in, a plotly Figure comes out; nothing is read and nothing is shown here."""
 
-from workbench.charts.bars import conditions, runs, waterfall
+from workbench.charts.bars import conditions, runs, shrinking, waterfall
 from workbench.charts.combinations import combinations
 from workbench.charts.moves import moves
 from workbench.charts.style import FAILED, HELD_OUT, LEFT_OUT, MIME, SENT, UNCLEAR, WHOLE, bundle
@@ -8,5 +8,5 @@ from workbench.charts.thresholds import thresholds
 
 __all__ = [
     "FAILED", "HELD_OUT", "LEFT_OUT", "MIME", "SENT", "UNCLEAR", "WHOLE", "bundle", "combinations", "conditions",
-    "moves", "runs", "thresholds", "waterfall",
+    "moves", "runs", "shrinking", "thresholds", "waterfall",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Horizontal bars: the waterfall of a plan, the conditions of a segment, the runs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -20,6 +21,7 @@ from workbench.charts.style import (
     wrapped,
 )
 from workbench.segments.qualify import Counts
+from workbench.segments.vectors import Step
 
 ROW = 36
 MOST_RUNS = 12
@@ -78,6 +80,33 @@ def conditions(counts: Counts) -> go.Figure:
         {"label": "In the segment", "base": 0, "users": counts.qualified, "color": SENT},
     ]
     return _bars(bars, whole=counts.everyone, share_of="of everyone", arms=False)
+
+
+def shrinking(everyone: int, steps: Sequence[Step], reachable: int) -> go.Figure:
+    """Show how everyone becomes the reachable: one falling bar a condition, the segment, whom it can reach.
+
+    Args:
+        everyone: users with a profile.
+        steps: what each condition leaves.
+        reachable: of the segment.
+    """
+    if not everyone:
+        return empty("No user has a profile at this instant")
+    qualified = steps[-1].left
+    bars: list[dict[str, Any]] = [
+        {"label": "Everyone with a profile", "base": 0, "users": everyone, "color": WHOLE},
+        *(
+            {"label": step.sentence, "base": step.left, "users": step.lost, "color": LEFT_OUT, "sign": "−"}
+            for step in steps
+        ),
+        {"label": "In the segment", "base": 0, "users": qualified, "color": HELD_OUT},
+        {
+            "label": "Not reachable", "base": reachable, "users": qualified - reachable, "color": LEFT_OUT,
+            "sign": "−",
+        },
+        {"label": "Reachable", "base": 0, "users": reachable, "color": SENT},
+    ]  # fmt: skip
+    return _bars(bars, whole=everyone, share_of="of everyone", arms=False)
 
 
 def runs(frame: pl.DataFrame) -> go.Figure:

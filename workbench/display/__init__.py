@@ -225,7 +225,7 @@ def _reach_html(found: Reach) -> str:
 
 
 def _reach_chart(found: Reach) -> Any:
-    return charts.conditions(found.counts)
+    return charts.shrinking(found.counts.everyone, found.steps, found.reachable)
 
 
 def _catalogue_text(catalogue: Catalogue) -> str:

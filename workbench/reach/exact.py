@@ -10,7 +10,7 @@ from workbench.reach.subjects import past
 from workbench.segments import qualify
 from workbench.segments.model import Segment
 from workbench.segments.sentence import sentence
-from workbench.segments.vectors import Watch
+from workbench.segments.vectors import Step, Watch
 from workbench.workspace import Workspace
 
 
@@ -22,6 +22,7 @@ class Reach:
         sentence: what the segment says.
         sql: the query that answered, with named parameters.
         counts: everyone, qualified, and each condition.
+        steps: how everyone shrinks to the qualified, condition by condition.
         reachable: qualified users who have an mParticle identity and are not unsubscribed.
         reconstructed: whether some rows count as recorded at their own time.
         seconds: the time that the whole question took.
@@ -30,6 +31,7 @@ class Reach:
     sentence: str
     sql: str
     counts: qualify.Counts
+    steps: tuple[Step, ...]
     reachable: int
     reconstructed: bool
     seconds: float
@@ -71,6 +73,7 @@ def reach(
         sentence=sentence(asked.condition),
         sql=query.sql,
         counts=counts,
+        steps=answer.steps,
         reachable=int(np.count_nonzero(answer.qualified & reachable)),
         reconstructed=lake.reconstructed,
         seconds=time.perf_counter() - began,

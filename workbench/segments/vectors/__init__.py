@@ -7,7 +7,7 @@ operator or a group that moves reads nothing again.
 from workbench.segments.vectors.cache import Vectors
 from workbench.segments.vectors.over_time import over_time
 from workbench.segments.vectors.question import Mask, Question
-from workbench.segments.vectors.tree import Asked, ask, opened
+from workbench.segments.vectors.tree import Asked, Step, ask, opened
 from workbench.segments.vectors.watch import Watch
 
-__all__ = ["Asked", "Mask", "Question", "Vectors", "Watch", "ask", "opened", "over_time"]
+__all__ = ["Asked", "Mask", "Question", "Step", "Vectors", "Watch", "ask", "opened", "over_time"]

@@ -46,6 +46,21 @@ class Held:
     holds: Mask
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one condition of an *and* leaves of those before it.
+
+    Attributes:
+        sentence: what it says.
+        lost: how many of those who were left do not fit it.
+        left: how many do.
+    """
+
+    sentence: str
+    lost: int
+    left: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Asked:
     """The answer of a segment.
@@ -77,6 +92,27 @@ class Asked:
             ),
             seconds=seconds,
         )
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """How everyone shrinks to the segment, condition by condition; one step unless the segment is an *and*."""
+        whole = self.conditions[-1]
+        parts = [held for held in self.conditions if held.depth == 1]
+        if not isinstance(whole.condition, AllOf):
+            parts = [whole]
+        refused = 0
+        if isinstance(whole.condition, AllOf):
+            refused = sum(isinstance(part, Not) for part in whole.condition.conditions)
+        left, found = self.everyone, []
+        before = int(np.count_nonzero(left))
+        for place, held in enumerate(parts):
+            negated = place >= len(parts) - refused
+            left = left & (~held.holds if negated else held.holds)
+            users = int(np.count_nonzero(left))
+            text = sentence(Not(condition=held.condition) if negated else held.condition)
+            found.append(Step(sentence=text, lost=before - users, left=users))
+            before = users
+        return tuple(found)
 
     @property
     def users(self) -> pl.DataFrame:
