@@ -158,3 +158,15 @@ def test_events_received_later_are_not_seen(account: Account) -> None:
         [(2,)],
     ]
     connection.close()
+
+
+def test_the_newest_version_is_read_once_and_replaced_by_the_next(tmp_path: Path) -> None:
+    """Two workspaces of one account: what one ingests, the other sees with its next question."""
+    first, second = make_account(tmp_path), make_account(tmp_path)
+    first.ingest("profiles", [{"user_id": "ann"}])
+    known = second.workspace.lake.at()
+    assert second.workspace.lake.at() is known
+    first.ingest("profiles", [{"user_id": "ben"}])
+    found = second.workspace.lake.at()
+    assert (known.version, found.version, found.rows("profiles")) == (1, 2, 2)
+    assert second.workspace.lake.at(1).rows("profiles") == 1

@@ -72,6 +72,7 @@ class Lake:
         self.temporary = directory / "tmp"
         self.database = database
         self.declared = declared
+        self._newest: LakeVersion | None = None
 
     def declared_types(self, kind: str) -> Mapping[str, PropertyType]:
         """Return the types that ``[catalogue]`` gives to the names of one kind."""
@@ -98,6 +99,8 @@ class Lake:
     def at(self, version: int | None = None) -> "LakeVersion":
         """Pin a version (the newest by default); later ingests do not change what it reads.
 
+        The file list of the newest one is read once: it is replaced with its version, never changed.
+
         Raises:
             StoreError: there is no such version, or a file of it was deleted after a compaction.
         """
@@ -105,6 +108,14 @@ class Lake:
         wanted = newest if version is None else version
         if not 0 <= wanted <= newest:
             raise StoreError(f"the lake has versions 0 to {newest}, not {wanted}")
+        if wanted < newest:
+            return self._read(wanted)
+        known = self._newest
+        if known is None or known.version != newest:
+            self._newest = known = self._read(newest)
+        return known
+
+    def _read(self, wanted: int) -> "LakeVersion":
         file = tables.lake_files
         with self.database.reading() as connection:
             found = connection.execute(
