@@ -213,7 +213,15 @@ def _leaves(question: Question, condition: Condition) -> list[Condition]:
 
 
 def leaf_mask(question: Question, leaf: Condition, everyone: Mask) -> Mask:
-    """Return who fits a condition that holds no others: from arrays, or from its own SQL."""
+    """Return who fits a condition that holds no others, computed once for the instant and the data."""
+    scope = question.scope
+    text = f"mask $as_of {scope.zone.key} {scope.salt} {leaf!r}"
+    key = question.key(text, {"as_of": question.as_of})
+    return question.vectors.get(key, lambda: _leaf_mask(question, leaf, everyone))
+
+
+def _leaf_mask(question: Question, leaf: Condition, everyone: Mask) -> Mask:
+    """Answer from arrays, or by its own SQL."""
     holds: Mask | None = None
     match leaf:
         case Did():
