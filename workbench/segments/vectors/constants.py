@@ -19,9 +19,7 @@ Keys = npt.NDArray[np.int64]
 
 def constant(question: Question, condition: ConstantProperty) -> Mask | None:
     """Return who has such a value; None where the pairs are not kept: numbers, sums, too many values."""
-    known = question.scope.catalogue.properties
-    counting = all(part.measure.function is Function.COUNT for part in condition.parts)
-    if not counting or any(known[part.property].type != "text" for part in condition.parts):
+    if not paired(question, condition):
         return None
     found: pl.Series | None = None
     for part in sorted(condition.parts, key=lambda part: not part.did):
@@ -34,6 +32,15 @@ def constant(question: Question, condition: ConstantProperty) -> Mask | None:
     if found is not None:
         holds[texts.codes_of(found.to_numpy())] = True
     return holds
+
+
+def paired(question: Question, condition: ConstantProperty) -> bool:
+    """Whether every part counts events by a text."""
+    known = question.scope.catalogue.properties
+    return all(
+        part.measure.function is Function.COUNT and known[part.property].type == "text"
+        for part in condition.parts
+    )
 
 
 def pairs_of(question: Question, events: Selection, limits: Span, name: str) -> Pairs | None:

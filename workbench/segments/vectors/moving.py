@@ -1,22 +1,32 @@
 """Conditions at several instants: each keeps its arrays up to date while the instants go by."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from workbench.segments.behaviours import Did, Milestone, selection
+from workbench.segments.behaviours import ConstantProperty, Did, Milestone, Sequence, selection
 from workbench.segments.model import Condition
 from workbench.segments.predicates import Function
 from workbench.segments.vectors import texts
-from workbench.segments.vectors.arrays import Vector
-from workbench.segments.vectors.behaviours import EXTREME, done, instants, numbered, reached, valued, vector
-from workbench.segments.vectors.constants import pairs_of
+from workbench.segments.vectors.arrays import Follows, Pairs, Vector
+from workbench.segments.vectors.behaviours import (
+    EXTREME,
+    compared,
+    done,
+    instants,
+    numbered,
+    reached,
+    valued,
+    vector,
+)
+from workbench.segments.vectors.constants import paired, pairs_of
 from workbench.segments.vectors.passing import Passing, Windows, passing, passing_texts, windows
 from workbench.segments.vectors.question import Mask, Question
 from workbench.segments.vectors.rows import counted, summed
+from workbench.segments.vectors.sequences import follows, timely
 from workbench.segments.windows import EVER, Span
 
 Groups = list[npt.NDArray[np.int64]]
@@ -43,6 +53,10 @@ def moving(questions: list[Question], condition: Condition) -> Moving | None:
             return MovingDid(questions, condition)
         case Milestone():
             return MovingMilestone(questions, condition)
+        case Sequence() if questions[-1].reader.version.as_it_happened:
+            return _sequence(questions, condition)
+        case ConstantProperty() if paired(questions[0], condition):
+            return _constant(questions, condition)
         case _:
             return None
 
@@ -142,6 +156,55 @@ class MovingTexts:
         return pairs[first]
 
 
+class MovingSequence:
+    """Each first event has one gap; an instant decides which first events are in the window, and what is known."""
+
+    def __init__(self, condition: Sequence, found: Follows, between: Windows, users: int) -> None:
+        """Hold the first events of all windows; all events were recorded when they happened."""
+        self._condition, self._found, self._windows, self._users = condition, found, between, users
+
+    def mask(self, day: int, everyone: Mask) -> Mask:
+        """Return who fits at an instant."""
+        found, between = self._found, self._windows
+        inside = (found.instants >= between.starts[day]) & (found.instants < between.ends[day])
+        inside &= timely(self._condition, found, int(between.seen[day]))
+        holds = np.zeros(self._users, dtype=np.bool_)
+        holds[found.codes[inside]] = True
+        return holds
+
+
+class MovingConstant:
+    """Pairs of a user and a text: each part counts them, and each instant compares the counts."""
+
+    def __init__(self, condition: ConstantProperty, parts: list[tuple[Pairs, Passing]], users: int) -> None:
+        """Give each pair of any part a number."""
+        self._condition, self._users = condition, users
+        keys = [pairs.keys for pairs, _ in parts]
+        keys += [texts.keys(rows.codes, rows.values[0].astype(np.int64)) for _, rows in parts]
+        every = np.concatenate(keys)
+        places = (pl.Series(every).rank("dense").cast(pl.Int64) - 1).to_numpy()
+        self._owners = np.zeros(int(places.max()) + 1 if len(places) else 0, dtype=np.int64)
+        self._owners[places] = texts.codes_of(every)
+        numbers = np.split(places, np.cumsum([len(part) for part in keys])[:-1])
+        self._counts = []
+        for (pairs, rows), steady, passing_ in zip(
+            parts, numbers[: len(parts)], numbers[len(parts) :], strict=True
+        ):
+            counts = np.zeros(len(self._owners), dtype=np.int64)
+            counts[steady] = pairs.counts
+            self._counts.append(Counts(counts, replace(rows, codes=passing_)))
+
+    def mask(self, day: int, everyone: Mask) -> Mask:
+        """Return who fits at an instant."""
+        fits = np.ones(len(self._owners), dtype=np.bool_)
+        for part, counts in zip(self._condition.parts, self._counts, strict=True):
+            held = counts.at(day)
+            fits &= (compared(part.measure, held) & (held > 0)) == part.did
+        holds = np.zeros(self._users, dtype=np.bool_)
+        holds[self._owners[fits]] = True
+        return holds
+
+
 class Counts:
     """How many rows of each user are in a window, one instant after the other."""
 
@@ -180,7 +243,29 @@ def _texts(questions: list[Question], condition: Did) -> Moving | None:
     return MovingTexts(condition, _steady(questions, condition, found), keys, rows, len(questions))
 
 
-def _steady(questions: Sequence[Question], condition: Did, found: Windows) -> Vector:
+def _sequence(questions: list[Question], condition: Sequence) -> Moving | None:
+    between, last = windows(questions, condition.window), questions[-1]
+    found = follows(last, condition, between.whole)
+    return None if found is None else MovingSequence(condition, found, between, last.users)
+
+
+def _constant(questions: list[Question], condition: ConstantProperty) -> Moving | None:
+    parts = []
+    for part in condition.parts:
+        found = windows(questions, part.window)
+        steady, events = found.steady, selection(part)
+        pairs: Pairs | None = Pairs(keys=np.empty(0, np.int64), counts=np.empty(0, np.int64))
+        if steady is not None:
+            pairs = pairs_of(questions[0], events, steady, part.property)
+        column = questions[0].scope.catalogue.properties[part.property].column
+        rows = passing_texts(questions, events, found, column, part.property)
+        if pairs is None or rows is None:
+            return None
+        parts.append((pairs, rows.where(rows.values[0] >= 0)))
+    return MovingConstant(condition, parts, questions[0].users)
+
+
+def _steady(questions: list[Question], condition: Did, found: Windows) -> Vector:
     steady: Span | None = found.steady
     if steady is None:
         return Vector(counts=np.zeros(questions[0].users, dtype=np.int64))

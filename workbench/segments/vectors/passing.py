@@ -38,6 +38,11 @@ class Windows:
     seen: npt.NDArray[np.int64]
 
     @property
+    def whole(self) -> Span:
+        """What lies in any of them, and after."""
+        return Span(start=_instant(int(self.starts[0])))
+
+    @property
     def steady(self) -> Span | None:
         """What lies in all of them, as seen at the first; None if nothing does."""
         start, end = int(self.starts[-1]), int(self.ends[0])
@@ -65,6 +70,15 @@ class Passing:
         """The size in bytes."""
         return sum(part.nbytes for part in self.values) + (
             self.codes.nbytes + self.entered.nbytes + self.left.nbytes
+        )
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> "Passing":
+        """Return some of the rows."""
+        return Passing(
+            codes=self.codes[chosen],
+            values=tuple(value[chosen] for value in self.values),
+            entered=self.entered[chosen],
+            left=self.left[chosen],
         )
 
     def inside(self, day: int) -> npt.NDArray[np.bool_]:

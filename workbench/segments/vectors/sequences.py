@@ -17,22 +17,24 @@ Instants = npt.NDArray[np.int64]
 
 def sequence(question: Question, condition: Sequence) -> Mask | None:
     """Return who has a first event that was, or was not, followed in time; None if there are too many."""
-    found = follows(question, condition)
+    found = follows(question, condition, question.span(condition.window))
     if found is None:
         return None
-    within = condition.within.elapsed // timedelta(microseconds=1)
-    if condition.followed:
-        chosen = found.gaps <= within
-    else:
-        chosen = (found.gaps > within) & (found.instants <= microseconds(question.as_of) - within)
     holds = np.zeros(question.users, dtype=np.bool_)
-    holds[found.codes[chosen]] = True
+    holds[found.codes[timely(condition, found, microseconds(question.as_of))]] = True
     return holds
 
 
-def follows(question: Question, condition: Sequence) -> Follows | None:
-    """Return each first event with the time until the next one; the limit that it is compared with is free."""
-    limits = question.span(condition.window)
+def timely(condition: Sequence, found: Follows, as_of: int) -> Mask:
+    """Return which first events were, or were not, followed in time, as far as that is known at an instant."""
+    within = condition.within.elapsed // timedelta(microseconds=1)
+    if condition.followed:
+        return (found.gaps <= within) & (found.instants <= as_of - found.gaps)
+    return (found.gaps > within) & (found.instants <= as_of - within)
+
+
+def follows(question: Question, condition: Sequence, limits: Span) -> Follows | None:
+    """Return each first event between two times, with the time until the next one; no limit is compared yet."""
     first = rows(question, condition.first, limits, "epoch_us(ts)", prefix="first")
     then = rows(question, condition.then, Span(start=limits.start), "epoch_us(ts)", prefix="next")
     if not (first.few and then.few):
