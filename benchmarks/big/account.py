@@ -7,7 +7,6 @@ from reference import AS_OF
 
 from workbench.segments.build import Expression
 from workbench.segments.check import check
-from workbench.segments.model import Segment
 from workbench.segments.vectors.texts import Texts
 from workbench.store import stretch
 from workbench.workspace import READERS, VECTORS, open_workspace
@@ -36,14 +35,9 @@ class Account:
     def count(self, build: Build) -> int:
         """Answer a segment from its first word to the table of its users; return how many they are."""
         lake = self.workspace.lake.at()
-        segment = self.checked(build)
-        return self.workspace.ask(segment, lake, AS_OF).users.height
-
-    def checked(self, build: Build) -> Segment:
-        """Build a segment and check it."""
         segment = build().named("measured")
-        check(segment, self.workspace.scope(self.workspace.lake.at()), AS_OF)
-        return segment
+        check(segment, self.workspace.scope(lake), AS_OF)
+        return self.workspace.ask(segment, lake, AS_OF).users.height
 
 
 def forget() -> None:

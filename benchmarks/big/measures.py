@@ -181,7 +181,7 @@ def over_time(bench: Bench) -> dict[str, Found]:
     workspace = bench.big.workspace
 
     def days(build: Build) -> object:
-        return history(workspace, bench.big.checked(build), as_of=AS_OF, days=28)
+        return history(workspace, build().named("measured"), as_of=AS_OF, days=28)
 
     times: dict[str, Times] = {}
     for name in NAMES:

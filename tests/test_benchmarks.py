@@ -1,0 +1,53 @@
+"""The baselines of the large benchmark count what the product counts; a wrong one would be no baseline."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "big"))
+from account import Account
+from generate import generate
+from load import load
+from reference import NAMES
+from segments import SEGMENTS
+from targets import Target, verdict
+from timing import interleaved
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory):
+    """A shop of 3,000 users and 90,000 events, generated and loaded as the benchmark does."""
+    home = tmp_path_factory.mktemp("shop")
+    generate(home / "raw", users=3_000, events=90_000)
+    load(home / "raw", home / "account")
+    return Account(home / "account")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("peer", ["peers_duckdb", "peers_polars", "peers_chdb"])
+def test_baseline_counts_what_the_product_counts(account, name, peer):
+    """Each reference segment has users, and a baseline finds as many of them as the product."""
+    if peer == "peers_chdb":
+        pytest.importorskip("chdb")
+    opened = importlib.import_module(peer).open_peer(account.lake)
+    try:
+        assert opened.count(name) == account.count(SEGMENTS[name]) > 0
+    finally:
+        opened.close()
+
+
+def test_steps_take_turns():
+    """A step is warmed once, then each repetition does every step before the next one begins."""
+    done: list[str] = []
+    times = interleaved({"a": lambda: done.append("a"), "b": lambda: done.append("b")}, 2)
+    assert done == ["a", "b"] * 3
+    assert [len(found.seconds) for found in times.values()] == [2, 2]
+
+
+def test_a_value_is_held_against_must_and_aim():
+    """Below the aim, below the must, above both; a value that is not there is not met."""
+    target = Target("a ratio", 1.2, 0.8)
+    told = [verdict(target, value) for value in (0.8, 1.2, 1.3, None)]
+    assert told == ["aim met", "must met", "missed", "not measured"]
