@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-long lint format lock clean-demo notebooks benchmark
+.PHONY: help demo setup test test-long lint format lock clean-demo notebooks benchmark benchmark-big
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,19 @@ test-long: $(READY) ## long property, kill, fresh-clone and memory runs
 
 benchmark: $(READY) ## peak memory and times of the sample and of ten times the sample
 	$(BIN)/python benchmarks/sample.py
+
+BIG ?= .workbench/benchmark
+
+benchmark-big: $(BIG)/big/ingest.json $(BIG)/small/ingest.json ## the performance targets on 100 million events (3 GB of data)
+	$(BIN)/python benchmarks/big/targets.py $(BIG)/big --small $(BIG)/small --json $(BIG)/targets.json
+
+$(BIG)/big/ingest.json: | $(READY)
+	$(BIN)/python benchmarks/big/generate.py $(BIG)/raw
+	$(BIN)/python benchmarks/big/load.py $(BIG)/raw $(BIG)/big
+
+$(BIG)/small/ingest.json: | $(READY)
+	$(BIN)/python benchmarks/big/generate.py $(BIG)/raw-small --users 100000 --events 5000000
+	$(BIN)/python benchmarks/big/load.py $(BIG)/raw-small $(BIG)/small
 
 lock: ## resolve pyproject.toml anew (needs uv)
 	uv pip compile --no-emit-index-url --universal --python-version 3.11 --extra dev --no-header --quiet \

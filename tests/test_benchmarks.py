@@ -11,7 +11,7 @@ from account import Account
 from generate import generate
 from load import load
 from reference import NAMES
-from segments import SEGMENTS
+from reference_segments import SEGMENTS
 from targets import Target, verdict
 from timing import interleaved
 

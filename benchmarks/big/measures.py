@@ -17,7 +17,7 @@ from account import Account, Build, forget, forget_files
 from generate import generate
 from load import load_apart
 from reference import AS_OF, NAMES
-from segments import SEGMENTS
+from reference_segments import SEGMENTS
 from timing import Step, Times, geometric_mean, interleaved
 
 from workbench.segments.build import Expression, any_of, did, prop, user

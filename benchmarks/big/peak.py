@@ -7,7 +7,7 @@ from pathlib import Path
 
 from account import Account
 from process import peak
-from segments import SEGMENTS
+from reference_segments import SEGMENTS
 
 
 def main() -> None:
