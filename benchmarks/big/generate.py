@@ -9,7 +9,7 @@ names, and leaves the others as they are.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -51,7 +51,9 @@ def main() -> None:
     generate(options.out, users=options.users, events=options.events, noise=options.noise)
 
 
-def generate(out: Path, *, users: int, events: int, noise: int = 1) -> None:
+def generate(
+    out: Path, *, users: int, events: int, noise: int = 1, report: Callable[[str], None] = print
+) -> None:
     """Write `profiles.parquet` and `events-YYYY-MM.parquet`."""
     out.mkdir(parents=True, exist_ok=True)
     profiles(users).write_parquet(out / "profiles.parquet")
@@ -66,7 +68,7 @@ def generate(out: Path, *, users: int, events: int, noise: int = 1) -> None:
             writer = pq.ParquetWriter(out / f"events-{open_month}.parquet", table.schema, compression="zstd")
         assert writer is not None
         writer.write_table(table, row_group_size=122_880)
-        print(f"{day:%Y-%m-%d} {frame.height:,} events", flush=True)
+        report(f"{day:%Y-%m-%d} {frame.height:,} events")
     if writer:
         writer.close()
 

@@ -268,7 +268,7 @@ def _noisy(small: Account) -> Iterator[tuple[Account, dict[str, float]]]:
     """Make and load an account with the events of `small` and, of those that no segment names, twice as many."""
     with TemporaryDirectory() as folder:
         raw, workspace = Path(folder) / "raw", Path(folder) / "workspace"
-        generate(raw, users=small.users, events=small.rows, noise=2)
+        generate(raw, users=small.users, events=small.rows, noise=2, report=lambda line: None)
         ingest = load_apart(raw, workspace)
         yield Account(workspace), ingest
 
