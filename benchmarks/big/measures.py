@@ -16,13 +16,12 @@ import duckdb
 from account import Account, Build, forget, forget_files
 from generate import generate
 from load import load_apart
-from reference import AS_OF, NAMES
+from reference import AS_OF, NAMES, open_peers
 from reference_segments import SEGMENTS
 from timing import Step, Times, geometric_mean, interleaved
 
 from workbench.segments.build import Expression, any_of, did, prop, user
 
-PEERS = {"DuckDB": "peers_duckdb", "Polars": "peers_polars", "chDB": "peers_chdb"}
 QUICK = 3  # times as many repetitions where a question takes milliseconds
 
 
@@ -60,7 +59,7 @@ class Bench:
 
 def peers(bench: Bench) -> dict[str, Found]:
     """1, 2 and 3: the reference segments against hand-written queries over the same files."""
-    hands, missing = _open_peers(bench.big.lake)
+    hands, missing = open_peers(bench.big.lake)
     times: dict[str, Times] = {}
     counts: dict[str, int] = {}
     for name in NAMES:
@@ -237,17 +236,6 @@ MEASURES: Mapping[Callable[[Bench], dict[str, Found]], tuple[str, ...]] = {
     peers: ("1", "1b", "2", "3"), moved: ("4",), window_moved: ("5",), more_events: ("6",),
     unrelated: ("7", "ingest"), more_behaviours: ("8",), over_time: ("9",), size: ("14",), memory: ("memory",),
 }  # fmt: skip
-
-
-def _open_peers(lake: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Open every peer that is installed; return why the others are not there."""
-    opened, missing = {}, {}
-    for name, module in PEERS.items():
-        try:
-            opened[name] = importlib.import_module(module).open_peer(lake)
-        except ImportError:
-            missing[name] = f"pip install {name.lower()}"
-    return opened, missing
 
 
 def _after(bench: Bench, first: Build, changes: Mapping[str, Build], repeat: int) -> dict[str, Times]:
