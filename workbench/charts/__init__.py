@@ -3,10 +3,11 @@
 from workbench.charts.bars import conditions, runs, shrinking, waterfall
 from workbench.charts.combinations import combinations
 from workbench.charts.moves import moves
+from workbench.charts.sizes import sizes
 from workbench.charts.style import FAILED, HELD_OUT, LEFT_OUT, MIME, SENT, UNCLEAR, WHOLE, bundle
 from workbench.charts.thresholds import thresholds
 
 __all__ = [
     "FAILED", "HELD_OUT", "LEFT_OUT", "MIME", "SENT", "UNCLEAR", "WHOLE", "bundle", "combinations", "conditions",
-    "moves", "runs", "shrinking", "thresholds", "waterfall",
+    "moves", "runs", "shrinking", "sizes", "thresholds", "waterfall",
 ]  # fmt: skip

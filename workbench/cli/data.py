@@ -77,7 +77,7 @@ def check(config: Config = None, json: Json = False) -> None:
 def ingest_command(
     kind: Annotated[Kind, typer.Argument(help="What the files hold.")],
     files: Annotated[list[str] | None, typer.Argument(help="Files, folders or globs.")] = None,
-    source: Annotated[str | None, typer.Option(help="Name of the saved mapping [default: the kind].")] = None,
+    source: Annotated[str | None, typer.Option(help="Name of the saved mapping (default: the kind).")] = None,
     user: Annotated[str | None, typer.Option(help="Column of the user id.")] = None,
     event: Annotated[str | None, typer.Option(help="Column of the event name.")] = None,
     event_name: Annotated[str | None, typer.Option(help="One name for all rows.")] = None,
@@ -85,7 +85,7 @@ def ingest_command(
     event_id: Annotated[str | None, typer.Option(help="Column of the unique event id.")] = None,
     device: Annotated[str | None, typer.Option(help="Column of the device id.")] = None,
     time_format: Annotated[
-        str | None, typer.Option(help="strptime pattern, epoch_s, epoch_ms [default: ISO 8601].")
+        str | None, typer.Option(help="strptime pattern, epoch_s, epoch_ms (default: ISO 8601).")
     ] = None,
     timezone: Annotated[str | None, typer.Option(help="Zone of times that have none.")] = None,
     sep: Annotated[str | None, typer.Option(help="Separator: a character, tab, whitespace, …")] = None,
@@ -150,9 +150,9 @@ def ingest_command(
 def reach(
     segment: Annotated[str, typer.Argument(help="A saved segment.")],
     as_of: Annotated[
-        str | None, typer.Option(help="Instant of the question, ISO 8601 [default: now].")
+        str | None, typer.Option(help="Instant of the question, ISO 8601 (default: now).")
     ] = None,
-    version: Annotated[int | None, typer.Option(help="Of the segment [default: the newest].")] = None,
+    version: Annotated[int | None, typer.Option(help="Of the segment (default: the newest).")] = None,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead.")] = False,
     config: Config = None,
     json: Json = False,
@@ -169,13 +169,15 @@ def reach(
     def show() -> None:
         out.print(f"[bold]{escape(segment)}[/]: {escape(found.sentence)}", soft_wrap=True)
         table = Table(show_header=True)
+        table.add_column("no.", justify="right", style="dim")
         table.add_column("condition")
         table.add_column("users", justify="right")
-        for item in found.counts.conditions[:-1]:
-            table.add_row("  " * (item.depth - 1) + escape(item.sentence), f"{item.users:,}")
-        table.add_row("[bold]qualified[/]", f"[bold]{found.counts.qualified:,}[/]")
-        table.add_row("[bold]reachable[/]", f"[bold]{found.reachable:,}[/]")
-        table.add_row("[dim]everyone with a profile[/]", f"[dim]{found.counts.everyone:,}[/]")
+        *parts, whole = found.counts.conditions
+        for place, item in enumerate(parts):
+            table.add_row(str(place), "  " * (item.depth - 1) + escape(item.sentence), f"{item.users:,}")
+        table.add_row(str(len(parts)), "[bold]qualified[/]", f"[bold]{whole.users:,}[/]")
+        table.add_row("", "[bold]reachable[/]", f"[bold]{found.reachable:,}[/]")
+        table.add_row("", "[dim]everyone with a profile[/]", f"[dim]{found.counts.everyone:,}[/]")
         out.print(table)
         label = ", history reconstructed from the rows' own times" if found.reconstructed else ""
         out.print(

@@ -1,28 +1,33 @@
-"""Commands that compare segments: overlap, diff, curve."""
+"""Commands that compare segments: overlap, diff, curve, history."""
 
 from typing import Annotated
 
 import typer
+from rich.bar import Bar
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Column, Table
 
+from workbench import progress
 from workbench.cli.data import parse_instant
 from workbench.cli.output import Config, Json, answer, local, out
 from workbench.errors import InputError
-from workbench.reach import Curve, Diff, Overlap
+from workbench.reach import Curve, Diff, History, Overlap
 from workbench.reach import curve as curve_of
 from workbench.reach import diff as diff_of
+from workbench.reach import history as history_of
 from workbench.reach import overlap as overlap_of
 from workbench.reach.subjects import Named
 from workbench.segments.library import SegmentLibrary
 from workbench.segments.sentence import number as digits
+from workbench.segments.vectors import Watch
 from workbench.store.lake import utc_now
 from workbench.workspace import Workspace, open_workspace
 
-MOST_ROWS, AROUND = 20, 5
+MOST_ROWS, AROUND, WIDTH = 20, 5, 30
 
 AsOf = Annotated[str | None, typer.Option(help="Instant of the question, ISO 8601 (default: now).")]
+Version = Annotated[int | None, typer.Option(help="Which version (default: the newest).")]
 
 
 def overlap(
@@ -81,9 +86,9 @@ def curve(
     name: Annotated[str, typer.Argument(help="A saved segment.")],
     condition: Annotated[
         int | None,
-        typer.Option(help="Which one, from 0, in the order of `workbench reach` (default: the only one)."),
+        typer.Option(help="Its number in `workbench reach` (default: the only one with a threshold)."),
     ] = None,
-    version: Annotated[int | None, typer.Option(help="Which version (default: the newest).")] = None,
+    version: Version = None,
     as_of: AsOf = None,
     config: Config = None,
     json: Json = False,
@@ -101,6 +106,29 @@ def curve(
             "reconstructed": found.reconstructed, "seconds": round(found.seconds, 4),
         },
         as_json=json, show=lambda: _show_curve(found, workspace),
+    )  # fmt: skip
+
+
+def history(
+    name: Annotated[str, typer.Argument(help="A saved segment.")],
+    version: Version = None,
+    as_of: AsOf = None,
+    days: Annotated[int, typer.Option(help="How many, the last one included; 1 to 366.")] = 28,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Show how large a segment was on each of the last days, computed back in time."""
+    workspace = open_workspace(config)
+    instant = parse_instant(as_of, "--as-of") or utc_now()
+    watch = Watch(progress.bar(silent=json, after=progress.SOON))
+    found = history_of(workspace, name, as_of=instant, days=days, version=version, watch=watch)
+    answer(
+        {
+            "segment": name, "sentence": found.sentence, "as_of": found.as_of, "sizes": found.sizes,
+            "conditions": found.conditions, "reconstructed": found.reconstructed,
+            "seconds": round(found.seconds, 4),
+        },
+        as_json=json, show=lambda: _show_history(found, workspace),
     )  # fmt: skip
 
 
@@ -196,7 +224,28 @@ def _show_curve(found: Curve, workspace: Workspace) -> None:
     _print_foot(found, workspace)
 
 
-def _print_foot(found: Overlap | Diff | Curve, workspace: Workspace) -> None:
+def _show_history(found: History, workspace: Workspace) -> None:
+    out.print(f"[bold]{escape(found.name)}[/]: {escape(found.sentence)}", soft_wrap=True)
+    table = Table(Column("day", no_wrap=True))
+    table.add_column("qualified", justify="right")
+    table.add_column("change", justify="right")
+    table.add_column("from 0", no_wrap=True)
+    most = found.highest[1]
+    for day, users, change, _ in found.by_day.iter_rows():
+        moved = "" if change is None else f"{change:+,}" if change else "[dim]0[/]"
+        table.add_row(f"{day:%Y-%m-%d %a}", f"{users:,}", moved, Bar(most or 1, 0, users, width=WIDTH))
+    out.print(table)
+    (since, before), (_, users) = found.first, found.last
+    low, high = found.lowest, found.highest
+    percent = f" ({(users - before) / before:+.1%})" if before else ""
+    out.print(
+        f"{users - before:+,} users{percent} since {since}; "
+        f"lowest {low[1]:,} on {low[0]}, highest {high[1]:,} on {high[0]}"
+    )
+    _print_foot(found, workspace)
+
+
+def _print_foot(found: Overlap | Diff | Curve | History, workspace: Workspace) -> None:
     instant = found.after.as_of if isinstance(found, Diff) else found.as_of
     label = ", history reconstructed from the rows' own times" if found.reconstructed else ""
     out.print(f"[dim]as of {local(instant, workspace.zone)}, exact, {found.seconds * 1000:,.0f} ms{label}[/]")

@@ -24,7 +24,7 @@ segments = typer.Typer(help="Saved segments: versioned condition trees.", no_arg
 campaigns = typer.Typer(help="Saved campaigns: who, how many, what.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="A YAML or JSON file.")]
-Version = Annotated[int | None, typer.Option(help="Which version [default: the newest].")]
+Version = Annotated[int | None, typer.Option(help="Which version (default: the newest).")]
 
 
 @segments.command("save")
@@ -85,7 +85,7 @@ def explain_segment(
     name: str,
     user: Annotated[str, typer.Argument(help="The user's id.")],
     as_of: Annotated[
-        str | None, typer.Option(help="Instant of the question, ISO 8601 [default: now].")
+        str | None, typer.Option(help="Instant of the question, ISO 8601 (default: now).")
     ] = None,
     version: Version = None,
     config: Config = None,

@@ -27,7 +27,7 @@ def import_command(
     ],
     identity: Annotated[
         Literal["user_id", "email", "phone", "customer_id"] | None,
-        typer.Option(help="What the one column holds [default: its header]."),
+        typer.Option(help="What the one column holds (default: its header)."),
     ] = None,
     sep: Annotated[str | None, typer.Option(help="Separator: a character, tab, …")] = None,
     config: Config = None,

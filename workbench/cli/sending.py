@@ -19,9 +19,9 @@ from workbench.workspace import Workspace, open_workspace
 
 Campaign = Annotated[str, typer.Argument(help="The id of a saved campaign.")]
 Occurrence = Annotated[
-    str | None, typer.Option(help="Which scheduled instant, ISO 8601 [default: the campaign's only one].")
+    str | None, typer.Option(help="Which scheduled instant, ISO 8601 (default: the campaign's only one).")
 ]
-AsOf = Annotated[str | None, typer.Option(help="Instant of the question, ISO 8601 [default: now].")]
+AsOf = Annotated[str | None, typer.Option(help="Instant of the question, ISO 8601 (default: now).")]
 
 TROUBLE = (RequestState.REJECTED, RequestState.UNKNOWN)
 

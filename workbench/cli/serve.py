@@ -38,7 +38,10 @@ def lab(port: Port = 8888, config: Config = None) -> None:
 def dashboards(
     port: Port = 8866,
     token: Annotated[
-        str | None, typer.Option(envvar="WORKBENCH_DASHBOARD_TOKEN", help="[default: a new one]")
+        str | None,
+        typer.Option(
+            envvar="WORKBENCH_DASHBOARD_TOKEN", help="What a browser is asked for (default: a new one)."
+        ),
     ] = None,
     config: Config = None,
 ) -> None:

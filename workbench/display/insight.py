@@ -1,4 +1,4 @@
-"""What a cell shows of overlaps, diffs and curves: a sentence, tables that add up, a chart; never a person."""
+"""What a cell shows of overlaps, diffs, curves and histories: a sentence, tables that add up, a chart; never a person."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from workbench import charts
-from workbench.reach import Curve, Diff, Overlap
+from workbench.reach import Curve, Diff, History, Overlap
 from workbench.segments.sentence import number as digits
 from workbench.widgets.markup import block, heading, number, paragraph, share, table
 
@@ -157,6 +157,71 @@ def curve_chart(found: Curve) -> Any:
     return charts.thresholds(found.steps, operator=str(found.measure.operator), title=title)
 
 
+def history_text(found: History) -> str:
+    """Say the size on the last day, and what became of that on the first."""
+    day, users = found.last
+    since, before = found.first
+    if found.sizes.height == 1:
+        return f"{found.name}: {users:,} users on {day}"
+    low, high = found.lowest, found.highest
+    return (
+        f"{found.name}: {users:,} users on {day}, {_moved(before, users)} since {since}; "
+        f"lowest {low[1]:,} on {low[0]}, highest {high[1]:,} on {high[0]}"
+    )
+
+
+def history_html(found: History) -> str:
+    """Show the days that stand out, and every condition on the first day and on the last."""
+    (since, before), (day, _) = found.first, found.last
+    days = [
+        ("First day", found.first),
+        ("Last day", found.last),
+        ("Lowest", found.lowest),
+        ("Highest", found.highest),
+    ]
+    *rows, whole = (
+        (sentence, depth, number(first), number(last), *_change(first, last))
+        for depth, sentence, first, last in found.ends.select(
+            "depth", "sentence", "first", "last"
+        ).iter_rows()
+    )
+    return block(
+        heading(f"{found.name}, over time"),
+        paragraph(f"Users who {found.sentence}."),
+        paragraph(f"{history_text(found)}."),
+        table(
+            [("", "text"), ("Day", "text"), ("Users", "number"), ("Since the first day", "number"), ("In percent", "number")],
+            [(label, str(at), number(users), *_change(before, users)) for label, (at, users) in days],
+            caption="Users on the days that stand out",
+        ),
+        heading("Each condition"),
+        table(
+            [("Condition", "wrap"), (str(since), "number"), (str(day), "number"), ("Change", "number"), ("In percent", "number")],
+            [("\u2003" * depth + sentence, *cells) for sentence, depth, *cells in rows],
+            total=("In the segment", *whole[2:]),
+            caption="Users by condition, on the first day and on the last",
+        ),
+        paragraph(
+            f"{found.sizes.height:,} days, each at the time of {found.as_of.astimezone(found.zone):{INSTANT}}; {_counted(found)}.",
+            quiet=True,
+        ),
+    )  # fmt: skip
+
+
+def history_chart(found: History) -> Any:
+    """Draw users by day."""
+    return charts.sizes(found.by_day)
+
+
+def _change(before: int, after: int) -> tuple[str, str]:
+    return f"{after - before:+,}", f"{(after - before) / before:+.1%}" if before else "–"
+
+
+def _moved(before: int, after: int) -> str:
+    users, percent = _change(before, after)
+    return f"{users} ({percent})" if before else users
+
+
 def _side(name: str, as_of: Any) -> str:
     return f"{name} as of {as_of:{INSTANT}}"
 
@@ -169,7 +234,7 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
 
 
-def _counted(found: Overlap | Diff | Curve) -> str:
+def _counted(found: Overlap | Diff | Curve | History) -> str:
     history = ", history as reconstructed" if found.reconstructed else ""
     return f"counted exactly in {found.seconds:.2f} s{history}"
 
@@ -182,4 +247,5 @@ SHOWN: dict[type, Shown] = {
     Overlap: (overlap_text, overlap_html, overlap_chart),
     Diff: (diff_text, diff_html, diff_chart),
     Curve: (curve_text, curve_html, curve_chart),
+    History: (history_text, history_html, history_chart),
 }

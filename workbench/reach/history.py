@@ -2,7 +2,8 @@
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -24,7 +25,9 @@ class History:
     """The size of a segment over time, computed back in time from what had been recorded by each instant.
 
     Attributes:
-        sentence: what the segment says.
+        name: of the segment.
+        sentence: what it says.
+        zone: of the account.
         sizes: one row a day, ascending: ``as_of`` (UTC), ``everyone`` (users with a profile), ``qualified``.
         conditions: one row a day and condition: ``as_of, place, depth, sentence, users``; children before
             parents, the last place is the segment.
@@ -32,11 +35,63 @@ class History:
         seconds: the time that the whole question took.
     """
 
+    name: str
     sentence: str
+    zone: ZoneInfo
     sizes: pl.DataFrame
     conditions: pl.DataFrame
     reconstructed: bool
     seconds: float
+
+    @property
+    def as_of(self) -> datetime:
+        """The last instant."""
+        return self._instants[-1]
+
+    @property
+    def by_day(self) -> pl.DataFrame:
+        """One row a day: ``day`` (in the account's zone), ``users``, ``change`` (to the day before), ``everyone``."""
+        days = pl.Series([at.astimezone(self.zone).date() for at in self._instants], dtype=pl.Date)
+        return self.sizes.select(
+            day=days, users="qualified", change=pl.col("qualified").diff(), everyone="everyone"
+        )
+
+    @property
+    def first(self) -> tuple[date, int]:
+        """The first day and its users."""
+        return self._row(0)
+
+    @property
+    def last(self) -> tuple[date, int]:
+        """The last day and its users."""
+        return self._row(-1)
+
+    @property
+    def lowest(self) -> tuple[date, int]:
+        """The day with the fewest users; the earliest of several."""
+        return self._row(self.sizes["qualified"].arg_min() or 0)
+
+    @property
+    def highest(self) -> tuple[date, int]:
+        """The day with the most users; the earliest of several."""
+        return self._row(self.sizes["qualified"].arg_max() or 0)
+
+    @property
+    def ends(self) -> pl.DataFrame:
+        """One row a condition: ``place, depth, sentence, first, last``; users on the first day and on the last."""
+        first, last = (
+            self.conditions.filter(as_of=self._instants[end]).rename({"users": name})
+            for end, name in ((0, "first"), (-1, "last"))
+        )
+        return first.drop("as_of").with_columns(last["last"])
+
+    @property
+    def _instants(self) -> list[datetime]:
+        return self.sizes["as_of"].to_list()
+
+    def _row(self, number: int) -> tuple[date, int]:
+        day, users = self.by_day.row(number)[:2]
+        return day, users
 
 
 def history(
@@ -87,7 +142,9 @@ def history(
         ]
     at = pl.Datetime("us", "UTC")
     return History(
+        name=asked.name,
         sentence=sentence(asked.condition),
+        zone=workspace.zone,
         sizes=pl.DataFrame(
             sizes, schema={"as_of": at, "everyone": pl.Int64, "qualified": pl.Int64}, orient="row"
         ),
