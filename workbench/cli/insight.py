@@ -227,21 +227,17 @@ def _show_curve(found: Curve, workspace: Workspace) -> None:
 def _show_history(found: History, workspace: Workspace) -> None:
     out.print(f"[bold]{escape(found.name)}[/]: {escape(found.sentence)}", soft_wrap=True)
     table = Table(Column("day", no_wrap=True))
-    table.add_column("qualified", justify="right")
-    table.add_column("change", justify="right")
-    table.add_column("from 0", no_wrap=True)
-    most = found.highest[1]
+    table.add_column("qualified", justify="right", no_wrap=True)
+    table.add_column("change", justify="right", no_wrap=True)
+    if not out.options.ascii_only:
+        table.add_column("from 0", max_width=WIDTH)
+    most = found.highest[1] or 1
     for day, users, change, _ in found.by_day.iter_rows():
         moved = "" if change is None else f"{change:+,}" if change else "[dim]0[/]"
-        table.add_row(f"{day:%Y-%m-%d %a}", f"{users:,}", moved, Bar(most or 1, 0, users, width=WIDTH))
+        drawn = [] if out.options.ascii_only else [Bar(most, 0, users, color="cyan")]
+        table.add_row(f"{day:%Y-%m-%d %a}", f"{users:,}", moved, *drawn)
     out.print(table)
-    (since, before), (_, users) = found.first, found.last
-    low, high = found.lowest, found.highest
-    percent = f" ({(users - before) / before:+.1%})" if before else ""
-    out.print(
-        f"{users - before:+,} users{percent} since {since}; "
-        f"lowest {low[1]:,} on {low[0]}, highest {high[1]:,} on {high[0]}"
-    )
+    out.print(found.summary, soft_wrap=True)
     _print_foot(found, workspace)
 
 

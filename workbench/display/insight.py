@@ -159,15 +159,7 @@ def curve_chart(found: Curve) -> Any:
 
 def history_text(found: History) -> str:
     """Say the size on the last day, and what became of that on the first."""
-    day, users = found.last
-    since, before = found.first
-    if found.sizes.height == 1:
-        return f"{found.name}: {users:,} users on {day}"
-    low, high = found.lowest, found.highest
-    return (
-        f"{found.name}: {users:,} users on {day}, {_moved(before, users)} since {since}; "
-        f"lowest {low[1]:,} on {low[0]}, highest {high[1]:,} on {high[0]}"
-    )
+    return f"{found.name}: {found.summary}"
 
 
 def history_html(found: History) -> str:
@@ -215,11 +207,6 @@ def history_chart(found: History) -> Any:
 
 def _change(before: int, after: int) -> tuple[str, str]:
     return f"{after - before:+,}", f"{(after - before) / before:+.1%}" if before else "–"
-
-
-def _moved(before: int, after: int) -> str:
-    users, percent = _change(before, after)
-    return f"{users} ({percent})" if before else users
 
 
 def _side(name: str, as_of: Any) -> str:

@@ -77,6 +77,18 @@ class History:
         return self._row(self.sizes["qualified"].arg_max() or 0)
 
     @property
+    def summary(self) -> str:
+        """The last day, what became of the first, and both extremes, as a sentence."""
+        (since, before), (day, users) = self.first, self.last
+        said = f"{users:,} users on {day}"
+        if since == day:
+            return said
+        percent = f" ({(users - before) / before:+.1%})" if before else ""
+        moved = f"as many as on {since}" if users == before else f"{users - before:+,}{percent} since {since}"
+        low, high = self.lowest, self.highest
+        return f"{said}, {moved}; lowest {low[1]:,} on {low[0]}, highest {high[1]:,} on {high[0]}"
+
+    @property
     def ends(self) -> pl.DataFrame:
         """One row a condition: ``place, depth, sentence, first, last``; users on the first day and on the last."""
         first, last = (
