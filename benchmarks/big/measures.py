@@ -106,7 +106,9 @@ def moved(bench: Bench) -> dict[str, Found]:
     }
     times = _after(bench, first, changes, bench.repeat * QUICK)
     ratios = {name: times[name].median / times["first"].median for name in changes}
-    return {"4": Found(value=max(ratios.values()), note=f"the worst of {_each(ratios)}", times=times)}
+    fresh = ratios.pop("plan added")
+    note = f"the worst of {_each(ratios)}; a filter on an attribute that was not asked before: {fresh:.2f}"
+    return {"4": Found(value=max(ratios.values()), note=note, times=times)}
 
 
 def window_moved(bench: Bench) -> dict[str, Found]:
