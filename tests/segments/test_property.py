@@ -15,7 +15,7 @@ from accounts import SETTINGS, Account, make_account
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from segments.naive import World, members, newest, same_values
-from segments.trees import behaviours, constants, evenly, questions, traits, trees
+from segments.trees import behaviours, by_today, constants, evenly, questions, traits, trees
 from segments.worlds import EDGES, worlds
 
 from workbench.errors import IngestError
@@ -206,6 +206,12 @@ def test_history_is_what_each_day_would_have_said(tmp_path_factory: pytest.TempP
     """120 random trees at six instants, 30 for each of four random worlds."""
     asked = ask(tmp_path_factory, 50, count=4, each=30, compare=Engines.compare_history)
     assert asked >= 120
+
+
+def test_history_counts_from_each_day(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """60 behaviours whose rows depend on the day, at six instants, in four random worlds."""
+    asked = ask(tmp_path_factory, 51, count=4, each=15, kind=by_today(), compare=Engines.compare_history)
+    assert asked >= 60
 
 
 def test_three_engines_agree(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -104,6 +104,11 @@ def errors() -> Iterator[None]:
         if invalid or type(error) is duckdb.Error:
             raise StoreError(f"a lake file is damaged: {_first_line(error)}") from error
         raise
+    except OSError as error:
+        # A stream that has begun hands on what the engine raised as text.
+        if str(error).startswith("INTERRUPT"):
+            raise CancelledError("stopped before the answer was there") from error
+        raise StoreError(f"the lake cannot be read or written: {_first_line(error)}") from error
 
 
 def pattern_fault(pattern: str) -> str | None:

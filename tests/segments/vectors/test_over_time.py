@@ -82,6 +82,61 @@ def test_a_first_event_is_dated_when_it_happened(shop: Account) -> None:
     assert qualified(shop, first) == [0, 1, 1, 1, 0]
 
 
+def test_a_filter_counts_from_the_day_that_is_asked(tmp_path: Path) -> None:
+    """Trips booked on the 1st that begin on the 7th: begun in the last two days on the 7th, 8th and 9th."""
+    account = make_account(tmp_path)
+    account.ingest("profiles", [{"user_id": "ann"}], recorded="history")
+    booked = {"user_id": "ann", "event": "Booked", "ts": "2026-03-01T12:00:00Z", "begins": "2026-03-07"}
+    account.ingest("events", [booked], recorded="history")
+    began = {"property": "begins", "operator": "within", "window": LAST_TWO_DAYS}
+    birthday = {"property": "begins", "operator": "anniversary", "values": [0]}
+    for kind in ({"kind": "did"}, {"kind": "milestone", "which": "first"}):
+        asked = {**kind, "events": ["Booked"], "where": [began]}
+        assert qualified(account, asked) == [0, 1, 1, 1, 0]
+    account.ingest("events", [{**booked, "begins": "2025-03-08"}], recorded="history")
+    assert qualified(account, {"kind": "did", "events": ["Booked"], "where": [birthday]}) == [0, 0, 1, 0, 0]
+
+
+def test_a_clock_is_in_the_zone_that_was_known_on_the_day(tmp_path: Path) -> None:
+    """10:00 in London is 19:00 in Tokyo: Ann is known to live there since the 8th; Ben is known since then."""
+    account = make_account(tmp_path)
+    account.ingest(
+        "profiles",
+        [
+            {"user_id": "ann", "timezone": "Europe/London", "seen": "2026-01-01T00:00:00Z"},
+            {"user_id": "ann", "timezone": "Asia/Tokyo", "seen": "2026-03-08T00:00:00Z"},
+            {"user_id": "ben", "timezone": "Europe/London", "seen": "2026-03-08T00:00:00Z"},
+        ],
+        recorded="seen",
+    )
+    rows = [{"user_id": user, "event": "Bought", "ts": "2026-02-02T10:00:00Z"} for user in ("ann", "ben")]
+    account.ingest("events", rows, recorded="history")
+    for kind in ({"kind": "did"}, {"kind": "milestone", "which": "last"}):
+        for hours, sizes in ((("09:00", "12:00"), [1, 1, 1, 1, 1]), (("18:00", "20:00"), [0, 0, 1, 1, 1])):
+            clock = {"start": hours[0], "end": hours[1], "zone": "user"}
+            assert qualified(account, {**kind, "events": ["Bought"], "clock": clock}) == sizes
+
+
+@pytest.mark.parametrize(
+    "predicate",
+    [
+        {"property": "points", "operator": ">", "values": [1]},
+        {"property": "born", "operator": "within", "window": {"kind": "last", "count": 90, "unit": "years"}},
+        {"property": "born", "operator": "anniversary", "values": [0]},
+        {"property": "signed", "operator": "within", "window": {"kind": "last", "count": 9, "unit": "years"}},
+        {"property": "signed", "operator": "anniversary", "values": [0]},
+    ],
+)
+def test_history_begins_before_the_first_profile(tmp_path: Path, predicate: dict[str, Any]) -> None:
+    """Known since the 9th; born and signed on a 10th of March."""
+    account = make_account(tmp_path)
+    ann = {"user_id": "ann", "points": 2, "born": "1990-03-10", "signed": "2020-03-10T12:00:00Z"}
+    account.ingest("profiles", [ann], recorded="now", now=datetime(2026, 3, 9, tzinfo=UTC))
+    sizes = qualified(account, {"kind": "user", "predicate": predicate})
+    assert sizes[:3] == [0, 0, 0]
+    assert sizes[4] == 1
+
+
 def test_the_frame_names_every_condition(shop: Account) -> None:
     """Two days of one condition; times are those of the account, in UTC."""
     found = history(shop.workspace, segment({"kind": "did", "events": ["Bought"]}), as_of=AS_OF, days=2)

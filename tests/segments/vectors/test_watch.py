@@ -8,7 +8,7 @@ from accounts import Account, make_account
 from workbench.errors import CancelledError
 from workbench.segments import codec, vectors
 from workbench.segments.vectors import Watch, opened
-from workbench.store.reader import Reader
+from workbench.store.reader import Reader, stream
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
 BOTH = codec.from_json({
@@ -75,3 +75,14 @@ def test_an_engine_that_is_at_work_is_interrupted(shop: Account, wait: float) ->
     threading.Timer(wait, watch.cancel).start()
     with pytest.raises(CancelledError, match="stopped before the answer was there"):
         question.arrays(ENDLESS, {})
+
+
+def test_a_stream_that_has_begun_is_interrupted(shop: Account) -> None:
+    """After the first of many batches."""
+    lake = shop.workspace.lake.at()
+    with Reader(lake).cursor() as cursor:
+        batches = stream(cursor, "SELECT range FROM range(1000000000000)", {}, 100_000)
+        assert next(batches).num_rows == 100_000
+        cursor.interrupt()
+        with pytest.raises(CancelledError, match="stopped before the answer was there"):
+            list(batches)

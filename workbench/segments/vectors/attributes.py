@@ -61,6 +61,9 @@ def user_property(question: Question, condition: UserProperty) -> Mask | None:
 
     def compute() -> Mask:
         held = attribute(question, found)
+        if not len(held.values):
+            # Nobody has a profile at the instant, and the values are of no type.
+            return np.zeros(question.users, dtype=np.bool_)
         if found.type == "text" and item.operator in SAME | OTHER:
             return held.holds(_named(held.values, item))
         table = pa.table({"number": np.arange(len(held.values)), found.column: held.values})

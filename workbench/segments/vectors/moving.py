@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from workbench.segments.behaviours import ConstantProperty, Did, Milestone, Sequence, selection
+from workbench.segments.behaviours import ConstantProperty, Did, Milestone, Sequence, selection, selections
 from workbench.segments.model import Condition
-from workbench.segments.predicates import Function
+from workbench.segments.predicates import Function, Operator
 from workbench.segments.vectors import texts
 from workbench.segments.vectors.arrays import Follows, Pairs, Vector
 from workbench.segments.vectors.behaviours import (
@@ -27,7 +27,7 @@ from workbench.segments.vectors.passing import Passing, Windows, passing, passin
 from workbench.segments.vectors.question import Mask, Question
 from workbench.segments.vectors.rows import counted, summed
 from workbench.segments.vectors.sequences import follows, timely
-from workbench.segments.windows import EVER, Span
+from workbench.segments.windows import EVER, Dates, Span
 
 Groups = list[npt.NDArray[np.int64]]
 
@@ -40,13 +40,15 @@ class Moving(Protocol):
 
 
 def moving(questions: list[Question], condition: Condition) -> Moving | None:
-    """Begin a condition; None for kinds that are asked anew at each instant.
+    """Begin a condition; None for those that are asked anew at each instant.
 
     Args:
         questions: one an instant, ascending.
         condition: without others in it.
     """
     match condition:
+        case Did() | Milestone() | Sequence() | ConstantProperty() if not _settled(questions[0], condition):
+            return None
         case Did() if numbered(questions[0], condition.measure):
             return _texts(questions, condition)
         case Did(measure=measure) if measure.function is not Function.DISTINCT:
@@ -224,6 +226,18 @@ class Counts:
                 else:
                     np.add.at(self._counts, codes[rows], change)
         return self._counts
+
+
+def _settled(first: Question, condition: Did | Milestone | Sequence | ConstantProperty) -> bool:
+    """Whether the same rows fit at each instant: no filter counts from today, no zone of a user changes."""
+    chosen = selections(condition)
+    by_today = any(
+        item.operator is Operator.ANNIVERSARY or not isinstance(item.window, Dates | None)
+        for events in chosen
+        for item in events.where
+    )
+    by_zone = any(events.clock is not None and events.clock.zone == "user" for events in chosen)
+    return not (by_today or (by_zone and not first.single_profiles))
 
 
 def _texts(questions: list[Question], condition: Did) -> Moving | None:
