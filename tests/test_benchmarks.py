@@ -11,10 +11,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "big"))
 from account import Account
 from generate import generate
 from load import load
+from measures import Found
+from page import BEGIN, END, replaced
 from reference import NAMES
 from reference_segments import SEGMENTS
-from targets import Target, verdict
-from timing import interleaved
+from targets import Target, raw, verdict
+from timing import Times, interleaved
 
 # chDB is no dependency: its baseline is tested where somebody has installed it.
 PEERS = ["peers_duckdb", "peers_polars", *(["peers_chdb"] if find_spec("chdb") else [])]
@@ -53,3 +55,18 @@ def test_a_value_is_held_against_must_and_aim():
     target = Target("a ratio", 1.2, 0.8)
     told = [verdict(target, value) for value in (0.8, 1.2, 1.3, None)]
     assert told == ["aim met", "must met", "missed", "not measured"]
+
+
+def test_a_page_gets_the_figures_between_its_marks():
+    """The tables are replaced, the words around them stay."""
+    facts = {"users": 10, "events": 20, "cores": 2, "memory": 2**34, "python": "3.11", "repeat": 7}
+    facts |= {"duckdb": "2.0", "polars": "2.1", "chdb": "not installed"}
+    seconds = {f"S1 {who}": Times((0.01, 0.03, 0.02)) for who in ("product", "DuckDB")}
+    found = {"1": Found(value=0.9, note="S1 0.90", times=seconds, facts={"users": {"S1": 3}})}
+    page = replaced(f"before {BEGIN} old {END} after", raw(facts, found))
+    assert page.startswith("before ")
+    assert page.endswith(" after")
+    assert " old " not in page
+    assert "| 0.90 × | must met | S1 0.90 |" in page
+    assert "| S1 | 3 | 20 | 20 |" in page
+    assert "| not measured |" in page
