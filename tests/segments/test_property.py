@@ -209,7 +209,7 @@ def test_history_is_what_each_day_would_have_said(tmp_path_factory: pytest.TempP
 
 
 def test_history_counts_from_each_day(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """60 behaviours whose rows depend on the day, at six instants, in four random worlds."""
+    """60 behaviours and sequences whose rows depend on the day, at six instants, in four random worlds."""
     asked = ask(tmp_path_factory, 51, count=4, each=15, kind=by_today(), compare=Engines.compare_history)
     assert asked >= 60
 

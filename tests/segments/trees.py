@@ -239,18 +239,17 @@ def milestones(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def by_today(draw: st.DrawFn) -> dict[str, Any]:
     """A behaviour whose rows depend on the day: a filter that counts from it, or the zone that a user had."""
-    found = draw(evenly(dids(), milestones()))
-    found |= {"events": [draw(st.sampled_from(EVENTS))], "where": [], "clock": None}
+    found = draw(evenly(dids(), milestones(), sequences()))
+    chosen: dict[str, Any] = {"events": [draw(st.sampled_from(EVENTS))], "where": [], "clock": None}
     if draw(st.booleans()):
-        clock = {
-            "start": draw(hours),
-            "weekdays": draw(st.lists(st.sampled_from(WEEKDAYS), min_size=1, max_size=6, unique=True)),
-        }
-        return {**found, "clock": {**clock, "zone": "user"}}
-    where = draw(
-        predicates(date="d", instant="i").filter(lambda item: item["operator"] in {"within", "anniversary"})
-    )
-    return {**found, "where": [where]}
+        days = draw(st.lists(st.sampled_from(WEEKDAYS), min_size=1, max_size=6, unique=True))
+        chosen["clock"] = {"start": draw(hours), "weekdays": days, "zone": "user"}
+    else:
+        counting = predicates(date="d", instant="i").filter(
+            lambda item: item["operator"] in {"within", "anniversary"}
+        )
+        chosen["where"] = [draw(counting)]
+    return {**found, "first": chosen} if found["kind"] == "sequence" else {**found, **chosen}
 
 
 @st.composite
