@@ -1,6 +1,6 @@
 """Charts: the numbers that are drawn, and what is drawn when there are none."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import polars as pl
 
@@ -173,3 +173,45 @@ def test_a_long_tail_is_left_out_and_said() -> None:
     figure = charts.thresholds(pl.concat([frame, tail]), operator=">=", title="count")
     assert figure.layout.xaxis.range[1] < 100
     assert figure.layout.xaxis.title.text == "count (14 thresholds beyond are not drawn)"
+
+
+def size_frame(*users: int) -> pl.DataFrame:
+    """Days from 1 June 2026 on, of 2,000 with a profile."""
+    frame = pl.DataFrame({"day": [date(2026, 6, 1 + n) for n in range(len(users))], "users": list(users)})
+    return frame.with_columns(change=pl.col("users").diff(), everyone=2000)
+
+
+def test_sizes_are_a_line_from_zero_with_its_last_value() -> None:
+    """Exact numbers for each day; what changed and what share it is stands below."""
+    figure = charts.sizes(size_frame(800, 1200, 1000))
+    line, mark = figure.data
+    assert list(line.x) == [date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 3)]
+    assert (list(line.y), line.fill) == ([800, 1200, 1000], "tozeroy")
+    assert list(line.customdata) == [
+        "<br>40.0% of 2,000 with a profile",
+        "<br>+400 since the day before<br>60.0% of 2,000 with a profile",
+        "<br>-200 since the day before<br>50.0% of 2,000 with a profile",
+    ]
+    assert (list(mark.x), list(mark.y)) == ([date(2026, 6, 3)], [1000])
+    assert [note.text for note in figure.layout.annotations] == ["<b>1,000</b>"]
+    assert figure.layout.hovermode == "x unified"
+    assert (figure.layout.yaxis.range[0], figure.layout.xaxis.title.text) == (0, None)
+
+
+def test_an_axis_that_does_not_begin_at_zero_says_so() -> None:
+    """The line moves within 3 of 100: it takes at most a third of the height, and has no area below."""
+    figure = charts.sizes(size_frame(1000, 1030, 1010))
+    assert figure.layout.yaxis.range == (940, 1039)
+    assert figure.layout.xaxis.title.text == "The axis of users begins at 940, not at 0"
+    assert figure.data[0].fill is None
+
+
+def test_sizes_of_one_day_of_nobody_and_without_change() -> None:
+    """A mark, a flat line of zeros, and a flat line: each from zero, with ticks that are whole users."""
+    one = charts.sizes(size_frame(7))
+    assert one.layout.xaxis.range == (datetime(2026, 5, 31, 12), datetime(2026, 6, 1, 12))  # noqa: DTZ001
+    nobody = charts.sizes(size_frame(0, 0, 0))
+    assert list(nobody.data[0].y) == [0, 0, 0]
+    assert (nobody.layout.yaxis.range, nobody.layout.yaxis.dtick) == ((0, 1.1), 1)
+    assert nobody.layout.annotations[0].text == "<b>0</b>"
+    assert charts.sizes(size_frame(900, 900)).layout.yaxis.range == (0, 990)

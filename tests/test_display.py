@@ -11,7 +11,7 @@ from IPython.utils.capture import RichOutput, capture_output
 import workbench
 from workbench import charts, display, runs
 from workbench.export.sandbox import Receiver
-from workbench.reach import curve, diff, overlap
+from workbench.reach import curve, diff, history, overlap
 from workbench.segments import qualify
 from workbench.segments.build import bucket, did, prop, user
 from workbench.segments.model import Segment
@@ -158,6 +158,39 @@ def test_markup_in_a_segment_is_shown_as_text(shell: InteractiveShell) -> None:
     assert "<script>" not in page.data["text/html"]
     assert "<img" not in page.data["text/html"]
     assert "&lt;img src=x onerror=alert(1)&gt;" in page.data["text/html"]
+
+
+def test_a_history_shows_its_first_and_last_day_and_its_chart(shell: InteractiveShell, shop: Account) -> None:
+    """All buy at noon of 30 June: nobody the day before, so there is no percentage; no user id anywhere."""
+    spread = (did("Purchase").in_last(days=7) & bucket(0, 999)).named("spread")
+    found = history(shop.workspace, spread, as_of=NOW, days=3)
+    page, chart = shown(shell, found)
+    assert texts(page.data["text/html"]) == [
+        ["", "Day", "Users", "Since the first day", "In percent"],
+        ["First day", "2026-06-29", "0", "0", "–"],
+        ["Last day", "2026-07-01", "1,000", "+1,000", "–"],
+        ["Lowest", "2026-06-29", "0", "0", "–"],
+        ["Highest", "2026-06-30", "1,000", "+1,000", "–"],
+        ["Condition", "2026-06-29", "2026-07-01", "Change", "In percent"],
+        ["\u2003did &quot;Purchase&quot; in the last 7 days", "0", "1,000", "+1,000", "–"],
+        ["\u2003is in user bucket 0 to 999", "1,000", "1,000", "0", "0.0%"],
+        ["In the segment", "0", "1,000", "+1,000", "–"],
+    ]
+    assert "As of 2026-07-01 08:00 EDT, and at that time of each day before" in page.data["text/html"]
+    assert "history as reconstructed" in page.data["text/html"]
+    assert page.data["text/plain"] == (
+        "spread: 1,000 users on 2026-07-01, +1,000 since 2026-06-29; "
+        "lowest 0 on 2026-06-29, highest 1,000 on 2026-06-30"
+    )
+    assert charts.MIME in chart.data
+    assert "00042" not in str([page.data, chart.data])
+
+
+def test_a_history_of_one_day_compares_nothing(shell: InteractiveShell, shop: Account) -> None:
+    """The conditions of that day, once."""
+    page, _ = shown(shell, history(shop.workspace, "buyers", as_of=NOW, days=1))
+    assert texts(page.data["text/html"]) == [["Condition", "2026-07-01"], ["In the segment", "1,000"]]
+    assert page.data["text/plain"] == "buyers: 1,000 users on 2026-07-01"
 
 
 def test_an_object_without_a_display_is_refused() -> None:

@@ -93,3 +93,83 @@ def test_curve_prints_the_steps_around_the_threshold(run: Run, two: Account) -> 
     assert older["users"] == 1000
     wrong = run("segment", "curve", "regulars", "--condition", 4, *config)
     assert (wrong.code, '0: did "Purchase" at least 2 times in the last 7 days' in wrong.err) == (3, True)
+
+
+def test_history_prints_a_row_a_day(run: Run, two: Account) -> None:
+    """Noon UTC is 8 in the morning of New York; 300 bought a second time on 30 June at 13:00 UTC."""
+    config = (*AS_OF, "--days", 3, "-c", two.config)
+    found = json.loads(run("segment", "history", "regulars", "--json", *config).out)
+    assert found["sizes"] == [
+        {"as_of": "2026-06-29T12:00:00Z", "everyone": 1000, "qualified": 0},
+        {"as_of": "2026-06-30T12:00:00Z", "everyone": 1000, "qualified": 0},
+        {"as_of": "2026-07-01T12:00:00Z", "everyone": 1000, "qualified": 300},
+    ]
+    assert found["conditions"][-1] == {
+        "as_of": "2026-07-01T12:00:00Z", "place": 0, "depth": 0, "users": 300,
+        "sentence": 'did "Purchase" at least 2 times in the last 7 days',
+    }  # fmt: skip
+    assert (found["segment"], found["as_of"], found["reconstructed"]) == (
+        "regulars", "2026-07-01T12:00:00Z", True,
+    )  # fmt: skip
+    lines = run("segment", "history", "regulars", *config).out.splitlines()
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if "2026-0" in line]
+    assert rows[:3] == [
+        ["2026-06-29 Mon", "0", "", ""],
+        ["2026-06-30 Tue", "0", "0", ""],
+        ["2026-07-01 Wed", "300", "+300", "█" * 30],
+    ]
+    assert rows[3] == [
+        "300 users on 2026-07-01, +300 since 2026-06-29; lowest 0 on 2026-06-29, highest 300 on 2026-07-01"
+    ]
+    assert lines[-1].startswith("as of 2026-07-01 08:00 EDT, exact, ")
+    older = json.loads(run("segment", "history", "regulars", "--version", 1, "--json", *config).out)
+    assert [row["qualified"] for row in older["sizes"]] == [0, 1000, 1000]
+    assert (
+        len(json.loads(run("segment", "history", "buyers", "--json", *AS_OF, "-c", two.config).out)["sizes"])
+        == 28
+    )
+
+
+def test_history_says_what_it_cannot_answer(run: Run, two: Account) -> None:
+    """An unknown name with the nearest one, days out of range, an instant to come."""
+    config = ("-c", two.config)
+    unknown = run("segment", "history", "regular", *config)
+    assert (unknown.code, 'Did you mean "regulars"?' in unknown.err) == (3, True)
+    none = run("segment", "history", "regulars", "--days", 0, *config)
+    assert (none.code, none.err) == (3, "error days 0: give 1 to 366\n")
+    future = run("segment", "history", "regulars", "--as-of", "2900-01-01T00:00:00Z", *config)
+    assert (future.code, "lies in the future" in future.err) == (3, True)
+
+
+def test_reach_prints_the_numbers_by_which_a_curve_knows_conditions(run: Run, two: Account) -> None:
+    """From 0; the whole segment has the last one."""
+    condition = {"kind": "all", "conditions": [
+        {**BUYERS, "measure": {"operator": ">=", "values": [2]}}, {"kind": "bucket", "first": 0, "last": 999},
+    ]}  # fmt: skip
+    two.save_segment("both", condition)
+    lines = run("reach", "both", *AS_OF, "-c", two.config).out.splitlines()
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if line.startswith("│")]
+    assert rows == [
+        ["0", 'did "Purchase" at least 2 times in the last 7 days', "300"],
+        ["1", "is in user bucket 0 to 999", "1,000"],
+        ["2", "qualified", "300"],
+        ["", "reachable", "300"],
+        ["", "everyone with a profile", "1,000"],
+    ]
+    curve = json.loads(
+        run("segment", "curve", "both", "--condition", 0, "--json", *AS_OF, "-c", two.config).out
+    )
+    assert curve["condition"] == rows[0][1]
+
+
+@pytest.mark.parametrize(
+    ("command", "default"),
+    [
+        (("segment", "history"), "(default: now)"), (("segment", "explain"), "(default: now)"),
+        (("reach",), "(default: the newest)"), (("plan",), "(default: the campaign's only one)"),
+        (("ingest",), "(default: ISO 8601)"), (("dashboards",), "(default: a new one)"),
+    ],
+)  # fmt: skip
+def test_a_help_text_says_its_default(run: Run, command: tuple[str, ...], default: str) -> None:
+    """Square brackets would be markup, and vanish."""
+    assert default in " ".join(run(*command, "--help").out.replace("│", " ").split())

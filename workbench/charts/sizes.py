@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 
-from workbench.charts.style import GRID, HELD_OUT, SENT, USERS, paper
+from workbench.charts.style import GRID, HELD_OUT, INK, SENT, USERS, paper
 
 HEIGHT = 330
 MOST_MARKED = 60
@@ -53,6 +53,7 @@ def sizes(frame: pl.DataFrame) -> go.Figure:
     figure.update_xaxes(
         type="date", range=[begin - room, end + room], tick0=days[-1], dtick=step * 86_400_000,
         tickformat="%-d %b\n%Y", hoverformat="%a %-d %b %Y", gridcolor=GRID, zeroline=False, fixedrange=True,
+        spikecolor=INK, spikethickness=1,
     )  # fmt: skip
     if below:
         note = f"The axis of users begins at {below:,}, not at 0"
@@ -76,5 +77,5 @@ def lowest(users: list[int]) -> int:
 def _beside(row: dict[str, Any]) -> str:
     """Say what stands below the number of a day."""
     change, everyone = row["change"], row["everyone"]
-    told = "" if change is None else f"<br>{change:+,} to the day before"
+    told = "" if change is None else f"<br>{change:+,} since the day before"
     return told + (f"<br>{row['users'] / everyone:.1%} of {everyone:,} with a profile" if everyone else "")

@@ -164,40 +164,19 @@ def history_text(found: History) -> str:
 
 def history_html(found: History) -> str:
     """Show the days that stand out, and every condition on the first day and on the last."""
-    (since, before), (day, _) = found.first, found.last
-    days = [
-        ("First day", found.first),
-        ("Last day", found.last),
-        ("Lowest", found.lowest),
-        ("Highest", found.highest),
-    ]
-    *rows, whole = (
-        (sentence, depth, number(first), number(last), *_change(first, last))
-        for depth, sentence, first, last in found.ends.select(
-            "depth", "sentence", "first", "last"
-        ).iter_rows()
-    )
+    alone = found.sizes.height == 1
+    before = "" if alone else ", and at that time of each day before"
     return block(
         heading(f"{found.name}, over time"),
         paragraph(f"Users who {found.sentence}."),
-        paragraph(f"{history_text(found)}."),
-        table(
-            [("", "text"), ("Day", "text"), ("Users", "number"), ("Since the first day", "number"), ("In percent", "number")],
-            [(label, str(at), number(users), *_change(before, users)) for label, (at, users) in days],
-            caption="Users on the days that stand out",
-        ),
+        paragraph(f"{found.summary}."),
+        "" if alone else _days(found),
         heading("Each condition"),
-        table(
-            [("Condition", "wrap"), (str(since), "number"), (str(day), "number"), ("Change", "number"), ("In percent", "number")],
-            [("\u2003" * depth + sentence, *cells) for sentence, depth, *cells in rows],
-            total=("In the segment", *whole[2:]),
-            caption="Users by condition, on the first day and on the last",
-        ),
+        _ends(found, alone=alone),
         paragraph(
-            f"{found.sizes.height:,} days, each at the time of {found.as_of.astimezone(found.zone):{INSTANT}}; {_counted(found)}.",
-            quiet=True,
+            f"As of {found.as_of.astimezone(found.zone):{INSTANT}}{before}; {_counted(found)}.", quiet=True
         ),
-    )  # fmt: skip
+    )
 
 
 def history_chart(found: History) -> Any:
@@ -205,7 +184,46 @@ def history_chart(found: History) -> Any:
     return charts.sizes(found.by_day)
 
 
+def _days(found: History) -> str:
+    named = {
+        "First day": found.first,
+        "Last day": found.last,
+        "Lowest": found.lowest,
+        "Highest": found.highest,
+    }
+    return table(
+        [("", "text"), ("Day", "text"), ("Users", "number"), ("Since the first day", "number"), ("In percent", "number")],
+        [
+            (label, str(day), number(users), *_change(found.first[1], users))
+            for label, (day, users) in named.items()
+        ],
+        caption="Users on the days that stand out",
+    )  # fmt: skip
+
+
+def _ends(found: History, *, alone: bool) -> str:
+    since, day = str(found.first[0]), str(found.last[0])
+    columns = [
+        ("Condition", "wrap"),
+        (since, "number"),
+        (day, "number"),
+        ("Change", "number"),
+        ("In percent", "number"),
+    ]
+    rows: list[tuple[str, ...]] = []
+    for depth, sentence, first, last in found.ends.drop("place").iter_rows():
+        label = "\u2003" * depth + sentence if depth else "In the segment"
+        rows.append((label, number(first), number(last), *_change(first, last)))
+    if alone:
+        columns, rows = columns[:2], [row[:2] for row in rows]
+    return table(
+        columns, rows[:-1], total=rows[-1], caption="Users by condition, on the first day and on the last"
+    )
+
+
 def _change(before: int, after: int) -> tuple[str, str]:
+    if before == after:
+        return "0", "0.0%" if before else "–"
     return f"{after - before:+,}", f"{(after - before) / before:+.1%}" if before else "–"
 
 

@@ -50,6 +50,7 @@ STYLE = """<style>
 .js-plotly-plot :is(.xaxislayer-above, .yaxislayer-above, .textpoint) text, .js-plotly-plot .bartext,
 .js-plotly-plot :is(.legendtext, .annotation-text, .xtitle) {
   fill: var(--jp-ui-font-color1, #777e87) !important; font-variant-numeric: tabular-nums; }
+.js-plotly-plot .hoverlayer .legendtext { fill: #f2f3f5 !important; }
 </style>"""
 
 
