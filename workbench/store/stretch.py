@@ -180,14 +180,15 @@ def _only(names: pa.Array, event: str) -> bool:
 class _Group:
     """A row group: its number, the rows of the file that it holds, and the times of a stretch's rows in it.
 
-    ``last`` is excluded; without statistics, and where other events are in it, the times are unknown.
+    ``last`` is excluded; without statistics, and where other events are in it, the times are unknown:
+    later than any and earlier than any.
     """
 
     number: int
     first: int
     last: int
-    earliest: int | None = None
-    latest: int | None = None
+    earliest: int = np.iinfo(np.int64).max
+    latest: int = np.iinfo(np.int64).min
 
 
 def _groups(known: pq.FileMetaData, stretch: Stretch, since: int | None, until: int | None) -> list[_Group]:
@@ -206,9 +207,9 @@ def _groups(known: pq.FileMetaData, stretch: Stretch, since: int | None, until: 
         else:
             groups.append(_Group(number, first, row, _microseconds(times.min), _microseconds(times.max)))
     # Times ascend in a stretch: what comes before a row that is too early is too early as well.
-    while since is not None and len(groups) > 1 and (groups[1].earliest or since) < since:
+    while since is not None and len(groups) > 1 and groups[1].earliest < since:
         groups.pop(0)
-    while until is not None and len(groups) > 1 and (groups[-2].latest or 0) >= until:
+    while until is not None and len(groups) > 1 and groups[-2].latest >= until:
         groups.pop()
     return groups
 
