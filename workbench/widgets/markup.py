@@ -51,6 +51,7 @@ STYLE = """<style>
 .js-plotly-plot :is(.legendtext, .annotation-text, .xtitle) {
   fill: var(--jp-ui-font-color1, #777e87) !important; font-variant-numeric: tabular-nums; }
 .js-plotly-plot .hoverlayer .legendtext { fill: #f2f3f5 !important; }
+.js-plotly-plot .spikeline:not([stroke-dasharray]) { display: none; }
 </style>"""
 
 
