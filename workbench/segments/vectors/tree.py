@@ -252,28 +252,33 @@ def _hold(
 
     match condition:
         case AllOf():
-            wanted = [part for part in condition.conditions if not isinstance(part, Not)]
             refused = [part.condition for part in condition.conditions if isinstance(part, Not)]
-            holds = everyone if not wanted else np.ones(question.users, dtype=np.bool_)
-            for part in wanted:
-                holds = holds & below(part)
+            wanted = [below(part) for part in condition.conditions if not isinstance(part, Not)]
+            holds = _both(wanted) if wanted else everyone
             for inner in refused:
-                holds = holds & ~below(inner)
+                # Of two masks, the one is greater than the other where it holds and the other does not.
+                holds = holds > below(inner)
         case AnyOf():
-            holds = np.zeros(question.users, dtype=np.bool_)
-            for one in condition.conditions:
-                holds = holds | below(one)
+            parts = [below(one) for one in condition.conditions]
+            holds = parts[0] if parts else np.zeros(question.users, dtype=np.bool_)
+            for other in parts[1:]:
+                holds = holds | other
         case Not():
-            holds = everyone & ~below(condition.condition)
+            holds = everyone > below(condition.condition)
         case Did(match="all") if len(condition.events) > 1:
-            holds = np.ones(question.users, dtype=np.bool_)
-            for each in _each(condition):
-                holds = holds & below(each)
+            holds = _both([below(each) for each in _each(condition)])
         case InSegment():
             holds = below(_named(question, condition))
         case _:
             holds = masks[condition]
     held.append(Held(condition=condition, depth=depth, holds=holds))
+    return holds
+
+
+def _both(masks: list[Mask]) -> Mask:
+    holds, *others = masks
+    for other in others:
+        holds = holds & other
     return holds
 
 
