@@ -150,7 +150,7 @@ def unrelated(bench: Bench) -> dict[str, Found]:
             if plain() != more():
                 raise AssertionError(f"unrelated events change {name}")
             steps = {f"{name} small": plain, f"{name} noisy": more}
-            times |= interleaved(steps, bench.repeat * QUICK, forget)
+            times |= interleaved(steps, bench.repeat * QUICK * QUICK, forget)
         rows = f"{bench.small.rows:,} to {noisy.rows:,} events"
     ratios = {name: times[f"{name} noisy"].median / times[f"{name} small"].median for name in ("S1", "S2")}
     note = f"the worst of {_each(ratios)}; {rows}"
