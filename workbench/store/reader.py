@@ -76,7 +76,8 @@ class Reader:
                 tables.append(file.read(["user_code", column]))
         if not tables or any(not pa.types.is_dictionary(table.schema.field(column).type) for table in tables):
             return None
-        return pa.concat_tables(tables)
+        # Some files say that no code is null, others do not.
+        return pa.concat_tables(tables, promote_options="default")
 
     def close(self) -> None:
         """Close the engine; questions under way end with an error."""
