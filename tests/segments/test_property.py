@@ -105,12 +105,13 @@ class Engines:
         assert by_vector == [(item.depth, item.users) for item in counts.conditions], f"vectors: {told}"
 
     def compare_history(self, tree: dict[str, Any], as_of: datetime) -> None:
-        """Ask for several instants at once; each answer is that of the SQL at that instant."""
+        """Ask for several instants at once; each answer is that of the SQL at that instant.
+
+        What the questions before have left behind is known already.
+        """
         segment, _ = self.query(tree, as_of)
         instants = [as_of - timedelta(days=days) for days in (40, 9, 8, 2, 1, 0)]
-        answers = vectors.over_time(
-            segment, instants, self.scope, reader=self.reader, vectors=vectors.Vectors()
-        )
+        answers = vectors.over_time(segment, instants, self.scope, reader=self.reader, vectors=self.vectors)
         for instant, answer in zip(instants, answers, strict=True):
             counts = qualify.counts(compile_sql(segment, instant, self.scope), self.connection)
             told = json.dumps(

@@ -82,6 +82,27 @@ def test_a_first_event_is_dated_when_it_happened(shop: Account) -> None:
     assert qualified(shop, first) == [0, 1, 1, 1, 0]
 
 
+@pytest.mark.parametrize("days", [1, 3])
+def test_nothing_comes_or_goes(tmp_path: Path, days: int) -> None:
+    """Two purchases in February, asked in March: a count, then what was spent, then when it was last."""
+    account = make_account(tmp_path)
+    account.ingest("profiles", [{"user_id": "ann"}], recorded="history")
+    rows = [
+        {"user_id": "ann", "event": "Bought", "ts": f"2026-02-0{n}T05:00:00Z", "price": n} for n in (2, 3)
+    ]
+    account.ingest("events", rows, recorded="history")
+    february = {"kind": "dates", "first": "2026-02-01", "last": "2026-02-28"}
+    bought = {"kind": "did", "events": ["Bought"], "window": february}
+    conditions = [
+        bought,
+        {**bought, "measure": {"function": "sum", "property": "price", "operator": "=", "values": [5]}},
+        {**bought, "measure": {"function": "maximum", "property": "price", "operator": "=", "values": [3]}},
+        {"kind": "did", "events": ["Bought"]},
+        {"kind": "milestone", "which": "last", "events": ["Bought"]},
+    ]
+    assert qualified(account, {"kind": "all", "conditions": conditions}, days) == [1] * days
+
+
 def test_a_filter_counts_from_the_day_that_is_asked(tmp_path: Path) -> None:
     """Trips booked on the 1st that begin on the 7th: begun in the last two days on the 7th, 8th and 9th."""
     account = make_account(tmp_path)

@@ -122,11 +122,13 @@ def passing(
         rows(last, events, span, wanted, properties=properties, late=late, prefix=f"rows{number}")
         for number, (span, late) in enumerate(_spans(questions, found), 1)
     ]
+    if not chosen:
+        return _joined([], columns=1 if columns else 0)
     values = {name: value for part in chosen for name, value in part.values.items()}
     values |= {"starts": found.starts.tolist(), "ends": found.ends.tolist(), "seen": found.seen.tolist()}
     named = " ".join(f"${name}" for name in ("starts", "ends", "seen"))
     text = "\n".join(["passing", named, *(part.sql for part in chosen)])
-    kinds = tuple(dict.fromkeys(kind for part in chosen for kind in part.kinds)) or ("events",)
+    kinds = tuple(dict.fromkeys(kind for part in chosen for kind in part.kinds))
 
     def compute() -> Passing:
         parts = [_placed(found, arrays, at_once=at_once) for part in chosen for arrays in part.arrays()]
