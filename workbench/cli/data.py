@@ -13,10 +13,9 @@ from rich.table import Table
 
 from workbench import progress
 from workbench.cli.checks import findings
-from workbench.cli.output import Config, Json, answer, err, local, out, raw
+from workbench.cli.output import Config, Json, answer, err, local, out, raw, watching
 from workbench.errors import InputError, SettingsError, nearest
 from workbench.reach import reach as reach_of
-from workbench.segments.vectors import Watch
 from workbench.settings import FILE_NAME, PropertyType, Settings, Source
 from workbench.store.ingest import Summary, derive_profiles, ingest
 from workbench.store.lake import utc_now
@@ -160,7 +159,7 @@ def reach(
     """Count a segment exactly: qualified, reachable, and each condition."""
     workspace = open_workspace(config)
     instant = parse_instant(as_of, "--as-of") or utc_now()
-    watch = Watch(progress.bar(silent=json, after=progress.SOON))
+    watch = watching(json)
     found = reach_of(workspace, segment, version=version, as_of=instant, watch=watch)
     if sql:
         raw(found.sql + "\n")
@@ -181,7 +180,8 @@ def reach(
         out.print(table)
         label = ", history reconstructed from the rows' own times" if found.reconstructed else ""
         out.print(
-            f"[dim]as of {local(instant, workspace.zone)}, exact, {found.seconds * 1000:,.0f} ms{label}[/]"
+            f"[dim]as of {local(instant, workspace.zone)}, exact, {found.seconds * 1000:,.0f} ms{label}[/]",
+            soft_wrap=True,
         )
 
     answer(

@@ -8,9 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Column, Table
 
-from workbench import progress
 from workbench.cli.data import parse_instant
-from workbench.cli.output import Config, Json, answer, local, out
+from workbench.cli.output import Config, Json, answer, local, out, watching
 from workbench.errors import InputError
 from workbench.reach import Curve, Diff, History, Overlap
 from workbench.reach import curve as curve_of
@@ -20,7 +19,6 @@ from workbench.reach import overlap as overlap_of
 from workbench.reach.subjects import Named
 from workbench.segments.library import SegmentLibrary
 from workbench.segments.sentence import number as digits
-from workbench.segments.vectors import Watch
 from workbench.store.lake import utc_now
 from workbench.workspace import Workspace, open_workspace
 
@@ -39,7 +37,7 @@ def overlap(
     """Count the users of every combination of segments, exactly."""
     workspace = open_workspace(config)
     instant = parse_instant(as_of, "--as-of") or utc_now()
-    found = overlap_of(workspace, segments, as_of=instant)
+    found = overlap_of(workspace, segments, as_of=instant, watch=watching(json))
     answer(
         {
             "as_of": found.as_of, "segments": found.segments, "union": found.union, "none": found.none,
@@ -71,7 +69,7 @@ def diff(
     instant = parse_instant(as_of, "--as-of") or utc_now()
     earlier = parse_instant(as_of_before, "--as-of-before")
     before, after = _compared(workspace.segments, name, versions, to, instants=earlier is not None)
-    found = diff_of(workspace, before, after, as_of=instant, as_of_before=earlier)
+    found = diff_of(workspace, before, after, as_of=instant, as_of_before=earlier, watch=watching(json))
     answer(
         {
             "before": found.before, "after": found.after, "stayed": found.stayed, "entered": found.entered,
@@ -97,7 +95,7 @@ def curve(
     workspace = open_workspace(config)
     instant = parse_instant(as_of, "--as-of") or utc_now()
     named: Named = name if version is None else (name, version)
-    found = curve_of(workspace, named, condition, as_of=instant)
+    found = curve_of(workspace, named, condition, as_of=instant, watch=watching(json))
     answer(
         {
             "segment": name, "sentence": found.sentence, "condition": found.condition, "as_of": found.as_of,
@@ -120,7 +118,7 @@ def history(
     """Show how large a segment was on each of the last days, computed back in time."""
     workspace = open_workspace(config)
     instant = parse_instant(as_of, "--as-of") or utc_now()
-    watch = Watch(progress.bar(silent=json, after=progress.SOON))
+    watch = watching(json)
     found = history_of(workspace, name, as_of=instant, days=days, version=version, watch=watch)
     answer(
         {
@@ -244,4 +242,7 @@ def _show_history(found: History, workspace: Workspace) -> None:
 def _print_foot(found: Overlap | Diff | Curve | History, workspace: Workspace) -> None:
     instant = found.after.as_of if isinstance(found, Diff) else found.as_of
     label = ", history reconstructed from the rows' own times" if found.reconstructed else ""
-    out.print(f"[dim]as of {local(instant, workspace.zone)}, exact, {found.seconds * 1000:,.0f} ms{label}[/]")
+    out.print(
+        f"[dim]as of {local(instant, workspace.zone)}, exact, {found.seconds * 1000:,.0f} ms{label}[/]",
+        soft_wrap=True,
+    )

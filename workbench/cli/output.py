@@ -14,6 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from workbench import progress
+from workbench.segments.vectors import Watch
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -74,3 +77,8 @@ def waterfall(frame: pl.DataFrame, qualified: int, title: str) -> Table:
 def local(instant: datetime | None, zone: Any) -> str:
     """Return an instant in the account's zone."""
     return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z") if instant else ""
+
+
+def watching(silent: bool) -> Watch:
+    """Return what draws a bar for a question that takes longer than a moment."""
+    return Watch(progress.bar(silent=silent, after=progress.SOON))

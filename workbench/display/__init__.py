@@ -11,7 +11,7 @@ import polars as pl
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import publish_display_data
 
-from workbench import charts
+from workbench import charts, progress
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET
 from workbench.display import insight
@@ -25,6 +25,7 @@ from workbench.segments.library import SavedSegment
 from workbench.segments.model import Segment
 from workbench.segments.qualify import Counts
 from workbench.segments.sentence import sentence
+from workbench.segments.vectors import Watch
 from workbench.store.catalogue import Catalogue
 from workbench.store.lake import utc_now
 from workbench.widgets.markup import block, heading, notice, number, paragraph, share, table
@@ -79,7 +80,8 @@ def _show_counted(item: Segment | Expression, workspace: Workspace | None) -> No
         as_of = min(lake.catalogue.last_ts or utc_now(), utc_now())
         began = time.perf_counter()
         check(segment, workspace.scope(lake), as_of)
-        asked = workspace.ask(segment, lake, as_of)
+        watch = Watch(progress.bar(after=progress.SOON))
+        asked = workspace.ask(segment, lake, as_of, watch=watch)
         found = asked.counts(time.perf_counter() - began)
     except WorkbenchError as error:
         publish_display_data({"text/html": block(notice(str(error), error=True)), "text/plain": str(error)})

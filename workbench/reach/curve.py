@@ -14,7 +14,7 @@ from workbench.segments.model import Condition
 from workbench.segments.predicates import Measure, Operator
 from workbench.segments.resolve import Resolver
 from workbench.segments.sentence import sentence
-from workbench.segments.vectors import suppose
+from workbench.segments.vectors import Watch, suppose
 from workbench.segments.vectors.values import Numbers, Values, fitting, movable, room_of, thresholds, values
 from workbench.workspace import Workspace
 
@@ -88,7 +88,14 @@ class Curve:
         return [*below.iter_rows(), *above.iter_rows()]
 
 
-def curve(workspace: Workspace, segment: Named, condition: int | None = None, *, as_of: datetime) -> Curve:
+def curve(
+    workspace: Workspace,
+    segment: Named,
+    condition: int | None = None,
+    *,
+    as_of: datetime,
+    watch: Watch | None = None,
+) -> Curve:
     """Count a segment for every threshold of one *did* condition.
 
     Args:
@@ -96,6 +103,7 @@ def curve(workspace: Workspace, segment: Named, condition: int | None = None, *,
         segment: a saved one by name, ``(name, version)``, or a segment as it is written.
         condition: which of ``Reach.counts.conditions``, from 0; None when only one has a threshold.
         as_of: the instant of the question.
+        watch: hears how far it is, and may stop it.
 
     Raises:
         InputError: the condition has no threshold, or several have one and none is chosen; the message names
@@ -106,7 +114,7 @@ def curve(workspace: Workspace, segment: Named, condition: int | None = None, *,
     instant, began = past(as_of), time.perf_counter()
     item = subject(workspace, segment)
     lake = workspace.lake.at()
-    asked = item.ask(workspace, lake, instant)
+    asked = item.ask(workspace, lake, instant, watch)
     path, leaf = chosen(item.segment.condition, workspace.segments, condition)
     everyone, qualified = asked.everyone, asked.qualified
     answers = {held.condition: held.holds[everyone] for held in asked.conditions}

@@ -14,7 +14,7 @@ from workbench.reach.pairing import Change, Paired, paired
 from workbench.reach.subjects import Named, past, subject
 from workbench.segments.model import Condition
 from workbench.segments.sentence import sentence
-from workbench.segments.vectors import Asked, suppose
+from workbench.segments.vectors import Asked, Watch, suppose
 from workbench.segments.vectors.question import Mask
 from workbench.store.frames import frames
 from workbench.store.lake import LakeVersion
@@ -126,6 +126,7 @@ def diff(
     *,
     as_of: datetime,
     as_of_before: datetime | None = None,
+    watch: Watch | None = None,
 ) -> Diff:
     """Compare two segments, two versions of one, or one at two instants.
 
@@ -142,6 +143,7 @@ def diff(
         after: the same.
         as_of: the instant of ``after``.
         as_of_before: the instant of ``before``; by default the same.
+        watch: hears how far it is, and may stop it.
 
     Raises:
         InputError: an instant lies in the future.
@@ -153,7 +155,7 @@ def diff(
     instants = (past(as_of_before) if as_of_before else instant, instant)
     subjects = subject(workspace, before), subject(workspace, after)
     lake = workspace.lake.at()
-    asked = [item.ask(workspace, lake, at) for item, at in zip(subjects, instants, strict=True)]
+    asked = [item.ask(workspace, lake, at, watch) for item, at in zip(subjects, instants, strict=True)]
     trees = [suppose.opened(item.segment.condition, workspace.segments) for item in subjects]
     pairs = paired(*(suppose.leaves(tree) for tree in trees))
     was_in, is_in = (found.qualified for found in asked)

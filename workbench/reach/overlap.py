@@ -11,6 +11,7 @@ import polars as pl
 
 from workbench.errors import InputError
 from workbench.reach.subjects import Named, past, subject
+from workbench.segments.vectors import Watch
 from workbench.workspace import Workspace
 
 FEWEST, MOST = 2, 12
@@ -58,13 +59,16 @@ class Overlap:
         return self.union + self.none
 
 
-def overlap(workspace: Workspace, segments: Sequence[Named], *, as_of: datetime) -> Overlap:
+def overlap(
+    workspace: Workspace, segments: Sequence[Named], *, as_of: datetime, watch: Watch | None = None
+) -> Overlap:
     """Count the users of every combination of 2 to 12 segments.
 
     Args:
         workspace: with the lake and the saved segments.
         segments: saved ones by name, ``(name, version)``, or segments as they are written.
         as_of: the instant of the question.
+        watch: hears how far it is, and may stop it.
 
     Raises:
         InputError: fewer than 2, more than 12, one of them twice, or an ``as_of`` in the future.
@@ -82,7 +86,7 @@ def overlap(workspace: Workspace, segments: Sequence[Named], *, as_of: datetime)
     lake = workspace.lake.at()
     masks, everyone = [], np.empty(0, dtype=np.bool_)
     for item in subjects:
-        found = item.ask(workspace, lake, instant)
+        found = item.ask(workspace, lake, instant, watch)
         masks.append(found.qualified)
         everyone = found.everyone
     users = _exactly(masks, everyone)

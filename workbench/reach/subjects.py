@@ -9,7 +9,7 @@ from workbench.segments.check import check
 from workbench.segments.model import Segment
 from workbench.segments.scope import aware
 from workbench.segments.sentence import sentence
-from workbench.segments.vectors import Asked
+from workbench.segments.vectors import Asked, Watch
 from workbench.store.lake import LakeVersion, utc_now
 from workbench.workspace import Workspace
 
@@ -28,14 +28,16 @@ class Subject:
         """What the segment says."""
         return sentence(self.segment.condition)
 
-    def ask(self, workspace: Workspace, lake: LakeVersion, as_of: datetime) -> Asked:
+    def ask(
+        self, workspace: Workspace, lake: LakeVersion, as_of: datetime, watch: Watch | None = None
+    ) -> Asked:
         """Check and answer it.
 
         Raises:
             SegmentError: it does not fit the data; with all problems.
         """
         check(self.segment, workspace.scope(lake), as_of)
-        return workspace.ask(self.segment, lake, as_of)
+        return workspace.ask(self.segment, lake, as_of, watch=watch)
 
 
 def subject(workspace: Workspace, named: Named) -> Subject:
