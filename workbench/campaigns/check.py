@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 
+from workbench.campaigns import goal
 from workbench.campaigns.model import Campaign, Control, Delivery, Frequency, Schedule
 from workbench.errors import CampaignError, Problem, nearest
 from workbench.settings import Settings
@@ -27,6 +28,7 @@ def check(campaign: Campaign, settings: Settings, catalogue: Catalogue) -> None:
     """
     found = [*_identity(campaign), *_not_yet(campaign), *_limits(campaign, settings)]
     found += _content(campaign, catalogue)
+    found += goal.problems(campaign.goal, catalogue) if campaign.goal else ()
     if found:
         raise CampaignError(campaign.id, found)
 
@@ -46,7 +48,6 @@ def _not_yet(campaign: Campaign) -> Iterator[Problem]:
     later = {
         "kind": (campaign.kind != "past", "live campaigns"),
         "live": (campaign.live is not None, "live campaigns"),
-        "goal": (campaign.goal is not None, "goals"),
         "safety_check": (campaign.safety_check is not None, "safety checks"),
         "cap > per_day": (campaign.cap.per_day is not None, "caps of live campaigns"),
         "cap > overall": (campaign.cap.overall is not None, "caps of live campaigns"),

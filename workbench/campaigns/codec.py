@@ -6,8 +6,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from workbench.campaigns import model
 from workbench.campaigns.model import Campaign
-from workbench.errors import CampaignError
-from workbench.segments.codec import problems
+from workbench.errors import CampaignError, Problem
+from workbench.segments.codec import problems, with_kinds
 
 _DESCRIBED: tuple[Any, ...] = (
     model.Campaign, model.SegmentPin, model.Control, model.Goal, model.Cap, model.SafetyCheck, model.Content,
@@ -22,6 +22,8 @@ _ADAPTER: TypeAdapter[Campaign] = TypeAdapter(Campaign)
 def to_json(campaign: Campaign) -> dict[str, Any]:
     """Return the campaign as JSON values; what has its default is left out."""
     body: dict[str, Any] = _ADAPTER.dump_python(campaign, mode="json", exclude_defaults=True)
+    if "goal" in body:
+        body["goal"] = with_kinds(body["goal"], _ADAPTER.dump_python(campaign, mode="json")["goal"])
     return body
 
 
@@ -32,7 +34,17 @@ def from_json(body: Any) -> Campaign:
         CampaignError: every key or value that does not fit, with its path.
     """
     name = str(body.get("id", "?")) if isinstance(body, dict) else "?"
+    _refuse_other_minutes(name, body)
     try:
         return _ADAPTER.validate_python(body)
     except ValidationError as error:
         raise CampaignError(name, problems(error)) from error
+
+
+def _refuse_other_minutes(name: str, body: Any) -> None:
+    """Refuse a window that would be read as another one: ``true`` as one minute."""
+    goal = body.get("goal") if isinstance(body, dict) else None
+    minutes = goal.get("within_minutes", 1) if isinstance(goal, dict) else 1
+    if isinstance(minutes, bool) or not isinstance(minutes, int):
+        message = f"{minutes!r} is not a whole number of minutes"
+        raise CampaignError(name, [Problem(path="goal > within_minutes", message=message)])

@@ -26,7 +26,7 @@ _ADAPTER: TypeAdapter[Segment] = TypeAdapter(Segment)
 def to_json(segment: Segment) -> dict[str, Any]:
     """Return the segment as JSON values; what has its default is left out."""
     body: dict[str, Any] = _ADAPTER.dump_python(segment, mode="json", exclude_defaults=True, warnings=False)
-    return _with_kinds(body, _ADAPTER.dump_python(segment, mode="json", warnings=False))  # type: ignore[no-any-return]
+    return with_kinds(body, _ADAPTER.dump_python(segment, mode="json", warnings=False))  # type: ignore[no-any-return]
 
 
 def from_json(body: Any) -> Segment:
@@ -92,11 +92,11 @@ def ordinal(number: int) -> str:
     return {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
 
 
-def _with_kinds(short: Any, full: Any) -> Any:
+def with_kinds(short: Any, full: Any) -> Any:
     """Put ``kind`` back first: it has a default, so it was left out, but a reader needs it."""
     if isinstance(short, dict):
-        kept = {key: _with_kinds(value, full[key]) for key, value in short.items() if key != "kind"}
+        kept = {key: with_kinds(value, full[key]) for key, value in short.items() if key != "kind"}
         return {"kind": full["kind"], **kept} if "kind" in full else kept
     if isinstance(short, list):
-        return [_with_kinds(a, b) for a, b in zip(short, full, strict=True)]
+        return [with_kinds(a, b) for a, b in zip(short, full, strict=True)]
     return short
