@@ -95,3 +95,27 @@ def test_what_cannot_be_asked_is_refused(visited: Account) -> None:
     for lift in (0, -0.1, float("nan"), float("inf"), 101):
         with pytest.raises(InputError, match="outside 0 to 100"):
             measure.power(visited.workspace, "hello", as_of=NOW, lift=lift)
+
+
+def test_balance_compares_all_who_qualify(visited: Account) -> None:
+    """Target and control are the assigned arms, add up to the qualified, and hold no address."""
+    found = measure.balance(visited.workspace, "hello", as_of=NOW)
+    assert (found.target + found.control, found.why) == (1200, None)
+    assert 80 < found.control < 160
+    assert found.rows.select("attribute", "level", "target", "control", "smd").rows() == [
+        ("country", "US", 1.0, 1.0, 0.0), ("email", "missing", 0.0, 0.0, 0.0),
+        ("unsubscribed", "true", 0.0, 0.0, 0.0),
+    ]  # fmt: skip
+    assert "birth_date" in found.empty
+    assert "@" not in repr(found)
+
+
+def test_without_two_arms_there_is_nothing_to_compare(visited: Account) -> None:
+    """No control group, and a segment of nobody, are said in words."""
+    visited.save_campaign("open", "visitors")
+    assert (
+        measure.balance(visited.workspace, "open", as_of=NOW).summary
+        == "nothing to compare: no control users"
+    )
+    early = measure.balance(visited.workspace, "hello", as_of=WINDOW - timedelta(days=30))
+    assert (early.why, early.rows.height, early.target) == ("nobody is in the segment", 0, 0)

@@ -18,9 +18,12 @@ from workbench.campaigns.model import Goal
 from workbench.errors import InputError, SegmentError
 from workbench.reach.subjects import past
 from workbench.segments.check import check as check_segment
+from workbench.stats import balance as balances
 from workbench.stats import power as powers
+from workbench.stats.balance import Balance
 from workbench.stats.goal import conversions, total
 from workbench.stats.power import Baseline, Power
+from workbench.store.held import profiles_at
 from workbench.workspace import Workspace
 
 LARGEST_LIFT = 100
@@ -80,6 +83,63 @@ def power(
         lift=at,
         lift_is=said,
         options=options,
+        reconstructed=asked.version.reconstructed,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def balance(workspace: Workspace, campaign: str, *, as_of: datetime, version: int | None = None) -> Balance:
+    """Compare every attribute of the profiles between target and control, over all who qualify.
+
+    Args:
+        workspace: of the account.
+        campaign: id of a saved one.
+        as_of: the instant of the question; profiles are read as they were known then.
+        version: of the campaign; the newest by default.
+
+    Raises:
+        NotFoundError: no such campaign.
+        InputError: ``as_of`` has no zone, or lies in the future.
+        CampaignError: it no longer fits the data.
+        SegmentError: its segment no longer fits the data.
+        StoreError: lake or database cannot be read.
+    """
+    began = time.perf_counter()
+    instant = past(as_of)
+    saved = workspace.campaigns.get(campaign, version)
+    asked, decided = _decided(workspace, saved, instant)
+    arms = decided.select("user_code", control=pl.col("arm") != verdicts.TARGET)
+    held_out = int(arms["control"].sum())
+    target = arms.height - held_out
+    why = None
+    if not arms.height:
+        why = "nobody is in the segment"
+    elif not held_out:
+        why = "no control users"
+    elif not target:
+        why = "no target users"
+    rows, empty = pl.DataFrame(schema=balances.SCHEMA), tuple[str, ...]()
+    if why is None:
+        lake = asked.version
+        connection = lake.connect()
+        profiles = "SELECT * FROM profile_versions" if lake.single_profiles(instant) else profiles_at()
+        rows, empty = balances.compare(
+            connection,
+            arms,
+            profiles=profiles,
+            as_of=instant,
+            catalogue=lake.catalogue,
+            identities=workspace.settings.identities.values(),
+        )
+        connection.close()
+    return Balance(
+        campaign=campaign,
+        as_of=instant,
+        target=target,
+        control=held_out,
+        rows=rows,
+        empty=empty,
+        why=why,
         reconstructed=asked.version.reconstructed,
         seconds=time.perf_counter() - began,
     )
