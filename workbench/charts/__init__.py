@@ -2,12 +2,13 @@
 
 from workbench.charts.bars import conditions, runs, shrinking, waterfall
 from workbench.charts.combinations import combinations
+from workbench.charts.measures import lifts, love
 from workbench.charts.moves import moves
 from workbench.charts.sizes import sizes
-from workbench.charts.style import FAILED, HELD_OUT, LEFT_OUT, MIME, SENT, UNCLEAR, WHOLE, bundle
+from workbench.charts.style import FAILED, HELD_OUT, LEFT_OUT, MIME, SENT, UNCLEAR, WHOLE, bundle, capital
 from workbench.charts.thresholds import thresholds
 
 __all__ = [
-    "FAILED", "HELD_OUT", "LEFT_OUT", "MIME", "SENT", "UNCLEAR", "WHOLE", "bundle", "combinations", "conditions",
-    "moves", "runs", "shrinking", "sizes", "thresholds", "waterfall",
+    "FAILED", "HELD_OUT", "LEFT_OUT", "MIME", "SENT", "UNCLEAR", "WHOLE", "bundle", "capital", "combinations", "conditions",
+    "lifts", "love", "moves", "runs", "shrinking", "sizes", "thresholds", "waterfall",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from IPython.display import publish_display_data
 from workbench import charts, progress
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET
-from workbench.display import insight
+from workbench.display import insight, measures
 from workbench.errors import WorkbenchError
 from workbench.export.ledger import RequestState
 from workbench.reach import Reach
@@ -306,4 +306,5 @@ SHOWN: dict[type, tuple[Callable[[Any], str], Callable[[Any], str], Callable[[An
     SavedCampaign: (_campaign_text, _campaign_html, None),
     Catalogue: (_catalogue_text, _catalogue_html, None),
     **insight.SHOWN,
+    **measures.SHOWN,
 }

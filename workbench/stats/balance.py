@@ -10,12 +10,13 @@ Source: Austin, Statistics in Medicine 28 (2009), 3083-3107; its threshold of 0.
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from workbench.settings import PropertyType
+from workbench.stats.power import percent
 from workbench.store import engine
 from workbench.store.catalogue import Catalogue, Property
 
@@ -161,6 +162,24 @@ def difference(
     if spread > room:
         return (target - control) / spread
     return 0.0 if abs(target - control) <= room else None
+
+
+def value(found: float, unit: str) -> str:
+    """Say a mean or a share: of dates as a date.
+
+    >>> value(0.25, "share"), value(10957.4, "day"), value(1234.5, "number")
+    ('25.0 %', '2000-01-01', '1,234.5')
+    """
+    if unit == "share":
+        return percent(found)
+    if unit == "day":
+        return str(date(1970, 1, 1) + timedelta(days=int(found // 1)))
+    return f"{found:,.4g}" if abs(found) < 1000 else f"{found:,.1f}"
+
+
+def spoken(found: float | None) -> str:
+    """Say a standardized difference; where there is no spread, that."""
+    return "no spread" if found is None else f"{found:+.3f}"
 
 
 def _levels(

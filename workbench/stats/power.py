@@ -9,6 +9,7 @@ Source: Fleiss, Levin, Paik, Statistical Methods for Rates and Proportions, 3rd 
 correction for continuity); computed by statsmodels.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,6 +49,18 @@ class Baseline:
     def rate(self) -> float | None:
         """The share who converted, where one can be computed with."""
         return self.total.rate if self.total is not None and self.why is None else None
+
+    @property
+    def sentence(self) -> str:
+        """The rate with its interval, or why there is none."""
+        when = f"from {self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC"
+        if self.total is None or self.rate is None or self.low is None or self.high is None:
+            return f"no baseline {when}: {self.why}"
+        return (
+            f"baseline {percent(self.rate)}: {self.total.converted:,} of {self.total.users:,} users who were in the "
+            f"segment when the last window began converted {when} (95 % interval {percent(self.low)} to "
+            f"{percent(self.high)}, Wilson)"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +102,18 @@ class Option:
     conversions: float | None
     revenue: float | None
 
+    @property
+    def name(self) -> str:
+        """The share, as it is called."""
+        return "no control" if self.share is None else f"{self.share:.3%}".rstrip("0%").rstrip(".") + " %"
+
+    @property
+    def said(self) -> str:
+        """The smallest lift, or why there is none."""
+        if self.found.absolute is None or self.found.relative is None:
+            return str(self.found.why)
+        return f"{points(self.found.absolute)} ({self.found.relative:+,.0%} of the baseline)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Power:
@@ -121,6 +146,33 @@ class Power:
     def chosen(self) -> Option:
         """The option that the campaign has."""
         return next(option for option in self.options if option.chosen)
+
+    @property
+    def summary(self) -> str:
+        """What the campaign's own share can find, and what it costs."""
+        own = self.chosen
+        arms = f"{own.target:,} would be sent to and {own.control:,} held out"
+        if own.found.absolute is None:
+            return f"{own.name}: {arms}; no detectable lift can be said: {own.said}"
+        return (
+            f"{own.name} control: {arms}; a true lift of {own.said} would be found in 4 of 5 such campaigns, a smaller "
+            "one less often"
+        )
+
+    @property
+    def cost(self) -> str:
+        """What holding out costs, in words."""
+        own = self.chosen
+        if own.conversions is None or self.lift is None:
+            return self.lift_is
+        if not own.fewer:
+            because = "the limit is reached without them" if own.control else "nobody is held out"
+            return f"holding out costs no send: {because}"
+        worth = "" if own.revenue is None else f" and {own.revenue:,.2f} of revenue"
+        return (
+            f"{own.fewer:,} users fewer are sent to; at a lift of {points(self.lift)} ({self.lift_is}) that is about "
+            f"{own.conversions:,.1f} conversions{worth} not gained"
+        )
 
 
 def baseline(start: datetime, end: datetime, newest: datetime | None, total: Total) -> Baseline:
@@ -244,3 +296,25 @@ def _lift(base: Baseline, own: Detectable, wanted: float | None) -> tuple[float 
     if own.absolute is not None:
         return own.absolute, "the smallest lift that the chosen control group could find"
     return base.rate * USUAL_LIFT, f"{USUAL_LIFT:.0%} of the baseline"
+
+
+def points(value: float) -> str:
+    """Say a difference of two shares: ``+2.3 points``; a small one keeps two digits.
+
+    >>> points(0.02299), points(0.000123)
+    ('+2.3 points', '+0.012 points')
+    """
+    return f"{_digits(value, sign=True)} points"
+
+
+def percent(value: float) -> str:
+    """Say a share: ``5.0 %``; a small one keeps two digits."""
+    return f"{_digits(value)} %"
+
+
+def _digits(value: float, *, sign: bool = False) -> str:
+    hundred = 100 * value
+    decimals = 1
+    if 0 < abs(hundred) < 1:
+        decimals = min(1 - math.floor(math.log10(abs(hundred))), 6)
+    return f"{hundred:{'+' if sign else ''},.{decimals}f}"
