@@ -11,11 +11,16 @@ from workbench import measure
 from workbench.cli.data import parse_instant
 from workbench.cli.output import Config, Json, answer, local, out
 from workbench.stats.balance import Balance, spoken, value
-from workbench.stats.power import Power
+from workbench.stats.power import Power, points
 from workbench.store.lake import utc_now
 from workbench.workspace import Workspace, open_workspace
 
 MOST_ROWS = 20
+# Title and least width: a number is never cut.
+COLUMNS = {
+    "sent to": 7, "held out": 7, "lift found, points": 7, "of the rate": 7, "sends fewer": 7,
+    "conversions lost": 11, "revenue lost": 9,
+}  # fmt: skip
 
 Name = Annotated[str, typer.Argument(help="The id of a saved campaign.")]
 AsOf = Annotated[str | None, typer.Option(help="Instant of the question, ISO 8601 (default: now).")]
@@ -85,22 +90,35 @@ def balance(
 def _show_power(found: Power, workspace: Workspace) -> None:
     out.print(f"[bold]{escape(found.campaign)}[/]: {escape(found.goal)}", soft_wrap=True)
     out.print(escape(found.baseline.sentence), soft_wrap=True)
-    table = Table(Column("control", no_wrap=True), box=SIMPLE_HEAD)
-    for title in ("sent to", "held out"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("smallest lift found", overflow="fold")
-    for title in ("sends fewer", "conversions not gained", "revenue not gained"):
+    table = Table(Column("control", no_wrap=True), box=SIMPLE_HEAD, padding=(0, 1))
+    for title in (
+        "sent to",
+        "held out",
+        "lift found",
+        "of baseline",
+        "sends fewer",
+        "lost conversions",
+        "lost revenue",
+    ):
         table.add_column(title, justify="right")
     for item in found.options:
-        lost = "–" if item.conversions is None else f"{item.conversions:,.1f}"
-        worth = "–" if item.revenue is None else f"{item.revenue:,.2f}"
-        mark = " (chosen)" if item.chosen else ""
-        cells = [f"{item.target:,}", f"{item.control:,}", escape(item.said), f"{item.fewer:,}", lost, worth]
-        table.add_row(item.name + mark, *cells, style="bold" if item.chosen else None)
+        lift, relative = item.found.absolute, item.found.relative
+        cells = [
+            f"{item.target:,}", f"{item.control:,}", "–" if lift is None else points(lift).removesuffix(" points"),
+            "–" if relative is None else f"{relative:+,.0%}", f"{item.fewer:,}",
+            "–" if item.conversions is None else f"{item.conversions:,.1f}",
+            "–" if item.revenue is None else f"{item.revenue:,.2f}",
+        ]  # fmt: skip
+        table.add_row(
+            f"{item.name}{' *' if item.chosen else ''}", *cells, style="bold" if item.chosen else None
+        )
     out.print(table)
+    for item in found.options:
+        if item.found.why is not None and found.baseline.why is None:
+            out.print(f"  {item.name}: {escape(item.found.why)}", soft_wrap=True)
     out.print(escape(found.summary), soft_wrap=True)
     out.print(escape(found.cost), soft_wrap=True)
-    out.print("[dim]80 % power, 5 % two-sided; other shares with expected arms[/]")
+    out.print("[dim]80 % power, 5 % two-sided; * the campaign's own share; the others with expected arms[/]")
     _print_foot(found, workspace)
 
 

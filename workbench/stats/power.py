@@ -105,7 +105,7 @@ class Option:
     @property
     def name(self) -> str:
         """The share, as it is called."""
-        return "no control" if self.share is None else f"{self.share:.3%}".rstrip("0%").rstrip(".") + " %"
+        return "none" if self.share is None else f"{self.share:.3%}".rstrip("0%").rstrip(".") + " %"
 
     @property
     def said(self) -> str:
@@ -151,11 +151,13 @@ class Power:
     def summary(self) -> str:
         """What the campaign's own share can find, and what it costs."""
         own = self.chosen
+        name = "no control" if own.share is None else f"{own.name} control"
         arms = f"{own.target:,} would be sent to and {own.control:,} held out"
         if own.found.absolute is None:
-            return f"{own.name}: {arms}; no detectable lift can be said: {own.said}"
+            because = own.said if self.baseline.why is None or own.share is None else self.baseline.why
+            return f"{name}: {arms}; how small a lift would be found cannot be said: {because}"
         return (
-            f"{own.name} control: {arms}; a true lift of {own.said} would be found in 4 of 5 such campaigns, a smaller "
+            f"{name}: {arms}; a true lift of {own.said} would be found in 4 of 5 such campaigns, a smaller "
             "one less often"
         )
 
@@ -284,7 +286,7 @@ def _found(base: Baseline, share: float | None, target: int, control: int) -> De
     if share is None:
         return Detectable(why="no control users")
     if base.rate is None:
-        return Detectable(why=f"no baseline: {base.why}")
+        return Detectable(why="no baseline")
     return detectable(base.rate, target, control)
 
 
