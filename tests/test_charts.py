@@ -10,13 +10,13 @@ from workbench.stats.report import RUNS
 
 WATERFALL = pl.DataFrame(
     [
-        ("not sent", "not reachable", "target", 30),
-        ("not sent", "not reachable", "control", 5),
-        ("not sent", "campaign limit for the run", "target", 465),
-        ("holdout", None, "control", 100),
-        ("send", None, "target", 1400),
+        ("not sent", "not reachable", "target", None, 30),
+        ("not sent", "not reachable", "control", "campaign", 5),
+        ("not sent", "campaign limit for the run", "target", None, 465),
+        ("holdout", None, "control", "campaign", 100),
+        ("send", None, "target", None, 1400),
     ],
-    schema=["verdict", "reason", "arm", "users"],
+    schema=["verdict", "reason", "arm", "held_by", "users"],
     orient="row",
 )
 
@@ -37,6 +37,22 @@ def test_the_waterfall_names_each_step_and_gives_the_held_out_their_own_colour()
         "Qualified", "Not reachable", "Campaign limit for the run", "Held out (control)", "Sent to",
     ]  # fmt: skip
     assert list(figure.data[0].marker.color) == ["#8C959F", "#E69F00", "#E69F00", "#56B4E9", "#009E73"]
+
+
+def test_each_group_that_holds_out_is_a_step() -> None:
+    """System, custom and the campaign's own are three bars; a reason that all arms have stays one."""
+    rows = [
+        ("not sent", "unsubscribed", "target", None, 7), ("not sent", "unsubscribed", "control", "system", 1),
+        ("not sent", "unsubscribed", "control", "campaign", 2), ("holdout", None, "control", "system", 50),
+        ("holdout", None, "control", "custom: vip", 30), ("holdout", None, "control", "campaign", 10),
+        ("send", None, "target", None, 900),
+    ]  # fmt: skip
+    figure = charts.waterfall(pl.DataFrame(rows, schema=WATERFALL.schema, orient="row"))
+    labels = [label.replace("<br>", " ") for label in figure.layout.yaxis.ticktext]
+    assert dict(zip(labels, figure.data[0].text, strict=True)) == {
+        "Qualified": "1,000", "Unsubscribed": "−10", "Held out (system)": "−50",
+        "Held out (custom: vip)": "−30", "Held out (control)": "−10", "Sent to": "900",
+    }  # fmt: skip
 
 
 def test_a_waterfall_of_nobody_says_so() -> None:

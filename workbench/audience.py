@@ -7,6 +7,7 @@ import polars as pl
 
 from workbench.campaigns import control
 from workbench.campaigns.candidates import candidates
+from workbench.campaigns.groups import Standing, holds
 from workbench.campaigns.library import SavedCampaign
 from workbench.export import linter
 from workbench.segments.check import check
@@ -56,6 +57,7 @@ def mark(
     run: str,
     control_share: float | None,
     consent_at: datetime | None = None,
+    standing: Standing | None = None,
 ) -> pl.DataFrame:
     """Mark each user of an audience: the frame of ``campaigns.candidates`` for one share of control.
 
@@ -63,14 +65,16 @@ def mark(
         workspace: the account.
         asked: the audience.
         run: whose cap order is used.
-        control_share: of the qualified users.
+        control_share: of the qualified users whom no group of the account holds out.
         consent_at: the instant at which consent is read; by default that of the question.
+        standing: the account's control groups; by default as they are now.
 
     Raises:
         ProblemsError: the settings name attributes that the profiles do not have.
         StoreError: the lake cannot be read.
     """
     settings, catalogue = workspace.settings, asked.version.catalogue
+    standing = workspace.groups.standing() if standing is None else standing
     workspace.check_attributes(asked.version)
     connection = asked.version.connect()
     found = candidates(
@@ -81,8 +85,10 @@ def mark(
         catalogue=catalogue,
         identities=settings.identities,
         consent=settings.consent,
-        control_salt=control.control_salt(settings.account.salt, asked.campaign.campaign.id),
-        control_share=control_share,
+        holds=holds(
+            asked.campaign.campaign, standing, share=control_share, account_salt=settings.account.salt
+        ),
+        never=standing.never,
         cap_salt=control.cap_salt(settings.account.salt, run),
         lint=linter.lint_sql(asked.campaign.campaign.content.attributes, catalogue),
     )

@@ -67,7 +67,7 @@ class Plan:
 
     @property
     def waterfall(self) -> pl.DataFrame:
-        """``verdict, reason, arm, users``; the users add up to ``qualified``."""
+        """``verdict, reason, arm, held_by, users``; the users add up to ``qualified``."""
         return verdicts.waterfall(self.verdicts)
 
 
@@ -89,9 +89,8 @@ class Receipt:
 
     @property
     def waterfall(self) -> pl.DataFrame:
-        """``verdict, reason, arm, users`` as they were decided; the users add up to ``run.qualified``."""
-        schema = {"verdict": pl.String, "reason": pl.String, "arm": pl.String, "users": pl.Int64}
-        return pl.DataFrame(list(self.run.verdicts), schema=schema)
+        """``verdict, reason, arm, held_by, users`` as decided; the users add up to ``run.qualified``."""
+        return pl.DataFrame(list(self.run.verdicts), schema=verdicts.WATERFALL)
 
 
 def run_id(campaign_id: str, occurrence: datetime) -> str:
@@ -144,11 +143,13 @@ def plan(
     this_run = run_id(campaign_id, occurrence)
     report("qualify", 0, 3)
     asked = audience.ask(workspace, saved, as_of=as_of)
-    check(saved.campaign, settings, asked.version.catalogue)
+    standing = workspace.groups.standing()
+    check(saved.campaign, settings, asked.version.catalogue, standing)
     report("verdicts", 1, 3)
     marked = audience.mark(
-        workspace, asked, run=this_run, control_share=saved.campaign.control.share, consent_at=now
-    )
+        workspace, asked, run=this_run, control_share=saved.campaign.control.share, consent_at=now,
+        standing=standing,
+    )  # fmt: skip
     report("cap", 2, 3)
     decided = verdicts.decide(marked, cap=saved.campaign.cap.per_run, send_at=now)
     report("cap", 3, 3)

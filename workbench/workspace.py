@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from workbench.campaigns.candidates import reachable_sql
+from workbench.campaigns.groups import Groups
 from workbench.campaigns.library import CampaignLibrary
 from workbench.errors import Problem, ProblemsError, StoreError, nearest
 from workbench.export.ledger import Ledger
@@ -33,6 +34,7 @@ class Workspace:
     lake: Lake
     segments: SegmentLibrary
     campaigns: CampaignLibrary
+    groups: Groups
     ledger: Ledger
 
     @property
@@ -156,12 +158,14 @@ def open_workspace(config: Path | str | None = None, *, read_only: bool = False)
     else:
         database.migrate()
     segments = SegmentLibrary(database)
+    groups = Groups(database, settings.account.salt)
     VECTORS.limit = in_bytes(settings.store.vector_memory)
     return Workspace(
         settings=settings,
         database=database,
         lake=Lake(settings.directory, database, settings.catalogue, settings.identities.values()),
         segments=segments,
-        campaigns=CampaignLibrary(database, segments, settings),
+        campaigns=CampaignLibrary(database, segments, groups, settings),
+        groups=groups,
         ledger=Ledger(database, settings.directory / "runs"),
     )

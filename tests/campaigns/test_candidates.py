@@ -127,7 +127,7 @@ def test_plan_frames_hold_no_attribute(tmp_path: Any) -> None:
     account.save_campaign("hello", "buyers")
     frame = runs.plan(account.workspace, "hello", as_of=NOW, now=NOW).verdicts
     assert frame.schema == {
-        "user_code": pl.UInt32, "arm": pl.String, "verdict": pl.String, "reason": pl.String,
+        "user_code": pl.UInt32, "arm": pl.String, "held_by": pl.String, "verdict": pl.String, "reason": pl.String,
         "send_at": pl.Datetime("us", "UTC"),
     }  # fmt: skip
 

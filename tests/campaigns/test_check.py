@@ -38,8 +38,6 @@ def test_a_small_cap_is_refused(tmp_path: Any, cap: int) -> None:
         ({"cap": {"per_day": 500}}, "cap > per_day"),
         ({"cap": {"overall": 500}}, "cap > overall"),
         ({"content": {"push_tokens": True}}, "content > push_tokens"),
-        ({"control": {"system": False}}, "control > system"),
-        ({"control": {"custom": ["a"]}}, "control > custom"),
         ({"schedule": {"kind": "later"}}, "schedule > kind"),
         ({"schedule": {"rule": "FREQ=DAILY"}}, "schedule > rule"),
         ({"delivery": {"timezone": "user"}}, "delivery > timezone"),

@@ -9,7 +9,7 @@ from workbench.campaigns.verdicts import decide, waterfall
 
 AT = datetime(2026, 7, 1, tzinfo=UTC)
 FINE = {
-    "is_control": False, "cap_key": "8", "duplicate": False, "reachable": True, "unsubscribed": False,
+    "held_by": None, "cap_key": "8", "duplicate": False, "reachable": True, "unsubscribed": False,
     "consent_missing": False, "lint": None,
 }  # fmt: skip
 
@@ -29,7 +29,7 @@ def test_each_fault_has_its_reason() -> None:
     found = reasons(
         candidates(
             {"duplicate": True}, {"reachable": False}, {"unsubscribed": True}, {"consent_missing": True},
-            {"lint": "note over 4096 characters"}, {"is_control": True}, {},
+            {"lint": "note over 4096 characters"}, {"held_by": "campaign"}, {},
         )
     )  # fmt: skip
     assert found == [
@@ -63,13 +63,15 @@ def test_the_first_fault_in_the_order_counts() -> None:
 
 def test_both_arms_meet_the_same_steps() -> None:
     """A held-out user who could not have been sent to is not a holdout."""
-    assert reasons(candidates({"is_control": True, "unsubscribed": True})) == [("not sent", "unsubscribed")]
+    assert reasons(candidates({"held_by": "campaign", "unsubscribed": True})) == [
+        ("not sent", "unsubscribed")
+    ]
 
 
 def test_the_cap_goes_to_those_who_can_be_sent_to() -> None:
     """Two places, and the first two in hash order cannot be reached: the next two get them."""
     frame = candidates(
-        {"cap_key": "1", "reachable": False}, {"cap_key": "2", "is_control": True}, {"cap_key": "5"},
+        {"cap_key": "1", "reachable": False}, {"cap_key": "2", "held_by": "campaign"}, {"cap_key": "5"},
         {"cap_key": "3"}, {"cap_key": "4"},
     )  # fmt: skip
     found = decide(frame, cap=2, send_at=AT)
@@ -86,13 +88,13 @@ def test_equal_keys_are_ordered_by_code() -> None:
 def test_nobody_is_a_valid_answer() -> None:
     """An empty segment gives an empty frame with every column, and a waterfall without rows."""
     found = decide(candidates(), cap=100, send_at=AT)
-    assert found.columns == ["user_code", "arm", "verdict", "reason", "send_at"]
+    assert found.columns == ["user_code", "arm", "held_by", "verdict", "reason", "send_at"]
     assert (found.height, waterfall(found).height) == (0, 0)
 
 
 users = st.fixed_dictionaries(
     {
-        "is_control": st.booleans(), "cap_key": st.text("0123456789abcdef", min_size=1, max_size=2),
+        "held_by": st.sampled_from([None, None, "system", "custom: a", "campaign"]), "cap_key": st.text("0123456789abcdef", min_size=1, max_size=2),
         "duplicate": st.booleans(), "reachable": st.booleans(), "unsubscribed": st.booleans(),
         "consent_missing": st.booleans(), "lint": st.sampled_from([None, None, "a", "b"]),
     }
@@ -111,7 +113,7 @@ def test_the_numbers_add_up_and_the_cap_holds(rows: list[dict[str, object]], cap
         row for row in rows
         if not (row["duplicate"] or row["unsubscribed"] or row["consent_missing"] or row["lint"]) and row["reachable"]
     ]  # fmt: skip
-    able = sum(not row["is_control"] for row in fine)
+    able = sum(row["held_by"] is None for row in fine)
     assert sent.height == min(able, cap if cap is not None else able)
     assert set(sent["arm"]) <= {"target"}
     assert found.filter(pl.col("verdict") == "holdout").height == len(fine) - able

@@ -23,6 +23,7 @@ def snapshot(directory: Path, users: int) -> pl.DataFrame:
     verdicts = codes.select(
         "user_code",
         arm=pl.lit("target"),
+        held_by=pl.lit(None, dtype=pl.String),
         verdict=pl.when(sent).then(pl.lit("send")).otherwise(pl.lit("not sent")),
         reason=pl.when(~sent).then(pl.lit("unsubscribed")),
         send_at=pl.lit(NOW, dtype=pl.Datetime("us", "UTC")),

@@ -12,7 +12,8 @@ DOORS = {
     "sqlalchemy": {
         "store/database.py", "store/tables.py", "store/lake.py", "store/versions.py", "store/ingest/run.py",
         "store/sweep.py", "store/migrations/versions/0001_first_tables.py",
-        "store/migrations/versions/0002_deleted_files.py", "export/ledger.py",
+        "store/migrations/versions/0002_deleted_files.py", "store/migrations/versions/0003_control_groups.py",
+        "campaigns/groups.py", "export/ledger.py",
     },
     "requests": {"export/client.py"},
     "papermill": {"runner.py"},

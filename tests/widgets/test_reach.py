@@ -23,8 +23,11 @@ CHOICES = [
 
 def answer(question: Question, users: int = 1000) -> Answer:
     """Hold a tenth out and send to the rest."""
-    rows = [("holdout", None, "control", users // 10), ("send", None, "target", users - users // 10)]
-    frame = pl.DataFrame(rows, schema=["verdict", "reason", "arm", "users"], orient="row")
+    rows = [
+        ("holdout", None, "control", "campaign", users // 10),
+        ("send", None, "target", None, users - users // 10),
+    ]
+    frame = pl.DataFrame(rows, schema=["verdict", "reason", "arm", "held_by", "users"], orient="row")
     return Answer(question=question, audience="did x", reachable=users, reconstructed=False, waterfall=frame)
 
 

@@ -1,6 +1,6 @@
 """What the verdicts need to know of each qualified user: hashes and flags, never an attribute."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -12,12 +12,10 @@ from workbench.store.catalogue import Catalogue
 from workbench.store.held import profiles_at
 
 SCHEMA = {
-    "user_code": pl.UInt32, "is_control": pl.Boolean, "cap_key": pl.String, "duplicate": pl.Boolean,
+    "user_code": pl.UInt32, "held_by": pl.String, "cap_key": pl.String, "duplicate": pl.Boolean,
     "reachable": pl.Boolean, "unsubscribed": pl.Boolean, "consent_missing": pl.Boolean, "lint": pl.String,
 }  # fmt: skip
 USERS = 40_960
-
-_KEY = f"left(md5($control_salt || ':' || u.user_id), {control.CONTROL_DIGITS})"
 
 
 def usable(column: str) -> str:
@@ -61,8 +59,8 @@ def candidates(
     catalogue: Catalogue,
     identities: Mapping[str, str],
     consent: Consent,
-    control_salt: str,
-    control_share: float | None,
+    holds: Sequence[control.Hold],
+    never: Sequence[str],
     cap_salt: str,
     lint: str,
 ) -> pl.DataFrame:
@@ -76,8 +74,8 @@ def candidates(
         catalogue: of the same lake version.
         identities: mParticle identity to profile attribute.
         consent: which flags say that a user may be written to; an absent required flag counts as false.
-        control_salt: decides who is held out.
-        control_share: of the qualified users; None for nobody.
+        holds: the groups that hold users out, the first first.
+        never: ids of users whom no group holds out.
         cap_salt: decides who comes first.
         lint: SQL over ``p`` that names the broken rule, or NULL.
 
@@ -88,12 +86,11 @@ def candidates(
     values = identities_sql(identities, catalogue)
     shared = [n for n, attribute in enumerate(identities.values()) if attribute != "user_id"]
     digests = {f"digest_{n}": duplicates.digest(f"identity_{n}") for n in shared}
-    everyone = bool(control_share and shared)
+    everyone = bool(holds and shared)
     parameters = {
         "as_of": as_of,
-        "control_salt": control_salt,
         "cap_salt": cap_salt,
-        "threshold": control.threshold(control_share) if control_share else "",
+        **control.held_by_parameters(holds, never),
     }
     flags, newer = "p", ""
     if consent_at > as_of and _changed_since(connection, as_of):
@@ -102,17 +99,17 @@ def candidates(
     unsubscribed = _flag(flags, consent.unsubscribed, catalogue) if consent.unsubscribed else "false"
     granted = " AND ".join(_flag(flags, name, catalogue) for name in consent.required) or "true"
     sql = f"""
-SELECT user_code, qualified, is_control, left(md5($cap_salt || ':' || user_id), {control.CAP_DIGITS}) AS cap_key,
+SELECT user_code, qualified, held_by, left(md5($cap_salt || ':' || user_id), {control.CAP_DIGITS}) AS cap_key,
   {" OR ".join(f"identity_{n} IS NOT NULL" for n in range(len(values))) or "false"} AS reachable,
   unsubscribed, consent_missing, lint{"".join(f", {sql} AS {name}" for name, sql in digests.items())}
 FROM (
-  SELECT u.user_code, u.user_id, q.user_code IS NOT NULL AS qualified, {_KEY} < $threshold AS is_control,
+  SELECT u.user_code, u.user_id, q.user_code IS NOT NULL AS qualified, {control.held_by_sql(holds, never=bool(never))} AS held_by,
     {"".join(f"{value} AS identity_{n}, " for n, value in enumerate(values.values()))}
     {unsubscribed} AS unsubscribed, NOT ({granted}) AS consent_missing, ({lint})::VARCHAR AS lint
   FROM users u JOIN ({profiles_at()}) p USING (user_code) {newer} LEFT JOIN qualified q USING (user_code)
   WHERE u.user_code BETWEEN $first AND $last
 )
-WHERE qualified{" OR is_control" if everyone else ""}"""
+WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}"""
     connection.register("qualified", qualified)
     into = "CREATE TEMP TABLE known AS"
     for first, last in _ranges(connection, qualified, everyone=everyone):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from workbench.campaigns import goal
+from workbench.campaigns.groups import Standing
 from workbench.campaigns.model import Campaign, Control, Delivery, Frequency, Schedule
 from workbench.errors import CampaignError, Problem, nearest
 from workbench.settings import Settings
@@ -20,13 +21,20 @@ RESERVED = frozenset({"campaign_id", "campaign_name", "campaign_version", "run_i
 TEMPLATE = re.compile(r"\{\{|\{%|(?<!\S)@\w")
 
 
-def check(campaign: Campaign, settings: Settings, catalogue: Catalogue) -> None:
+def check(campaign: Campaign, settings: Settings, catalogue: Catalogue, standing: Standing) -> None:
     """Refuse a campaign that cannot be sent as its author wrote it.
+
+    Args:
+        campaign: as written.
+        settings: of the account.
+        catalogue: of the lake version that it is saved or sent at.
+        standing: the account's control groups.
 
     Raises:
         CampaignError: with every problem and its path.
     """
     found = [*_identity(campaign), *_not_yet(campaign), *_limits(campaign, settings)]
+    found += _groups(campaign.control, standing)
     found += _content(campaign, catalogue)
     found += goal.problems(campaign.goal, catalogue) if campaign.goal else ()
     if found:
@@ -54,11 +62,6 @@ def _not_yet(campaign: Campaign) -> Iterator[Problem]:
         "content > push_tokens": (campaign.content.push_tokens, "push tokens"),
         "needs_approval": (campaign.needs_approval, "approval"),
     }
-    for name in ("system", "without_system", "custom"):
-        later[f"control > {name}"] = (
-            _is_set(campaign.control, Control(), name),
-            "account-wide control groups",
-        )
     for item in fields(Schedule):
         later[f"schedule > {item.name}"] = (_is_set(campaign.schedule, Schedule(), item.name), "schedules")
     for item in fields(Delivery):
@@ -87,6 +90,29 @@ def _limits(campaign: Campaign, settings: Settings) -> Iterator[Problem]:
     if cap is not None and (cap < 1 or (cap < SMALLEST_CAP and not settings.campaigns.allow_small_cap)):
         message = f"{cap} is below {SMALLEST_CAP}; tiny accounts set [campaigns] allow_small_cap = true"
         yield Problem(path="cap > per_run", message=message)
+
+
+def _groups(control: Control, standing: Standing) -> Iterator[Problem]:
+    """Each name is a custom group, and leaving the system group out has its reason."""
+    reason = (control.without_system or "").strip()
+    if control.system is False and not reason:
+        message = "say why: whoever is in the system group would be sent to"
+        yield Problem(path="control > without_system", message=message)
+    if control.system is not False and control.without_system is not None:
+        message = "gives a reason, but the system group applies; say system: false, or take the reason out"
+        yield Problem(path="control > without_system", message=message)
+    if control.system and standing.system is None:
+        message = "the account has no system group; workbench control add system 0.05"
+        yield Problem(path="control > system", message=message)
+    for name in dict.fromkeys(control.custom):
+        if control.custom.count(name) > 1:
+            yield Problem(path="control > custom", message=f'"{name}" is there twice')
+        if standing.system is not None and name == standing.system.name:
+            message = f'"{name}" is the system group, which applies unless system is false'
+            yield Problem(path="control > custom", message=message)
+        elif name not in standing.custom:
+            message = f'unknown control group "{name}".{nearest(name, standing.custom)}'
+            yield Problem(path="control > custom", message=message)
 
 
 def _content(campaign: Campaign, catalogue: Catalogue) -> Iterator[Problem]:

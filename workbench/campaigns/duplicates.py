@@ -15,7 +15,7 @@ def duplicates_sql(table: str, digests: list[str]) -> str:
     """Return SQL for the ``user_code`` of every duplicate, each once.
 
     Args:
-        table: one row a user who is qualified or held out: ``user_code, qualified, is_control, cap_key``
+        table: one row a user who is qualified or held out: ``user_code, qualified, held_by, cap_key``
             and the digests.
         digests: its columns with an identity each.
     """
@@ -29,8 +29,8 @@ def _duplicates(table: str, name: str) -> str:
     order = f"OVER (PARTITION BY {name}, qualified ORDER BY cap_key, user_code)"
     return (
         f"SELECT user_code FROM (SELECT user_code, qualified, "
-        f"CASE WHEN is_control THEN bool_or(qualified AND NOT is_control) {group} "
-        f"ELSE bool_or(is_control) {group} END AS both_sides, row_number() {order} AS place "
+        f"CASE WHEN held_by IS NOT NULL THEN bool_or(qualified AND held_by IS NULL) {group} "
+        f"ELSE bool_or(held_by IS NOT NULL) {group} END AS both_sides, row_number() {order} AS place "
         f"FROM {table} SEMI JOIN (SELECT {name} FROM {table} WHERE {name} IS NOT NULL "
         f"GROUP BY {name} HAVING count(*) > 1) USING ({name})) WHERE qualified AND (both_sides OR place > 1)"
     )

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from workbench.campaigns import codec
 from workbench.campaigns.check import check
+from workbench.campaigns.groups import Groups
 from workbench.campaigns.model import Campaign, SegmentPin
 from workbench.errors import CampaignError, Problem
 from workbench.segments.library import SegmentLibrary
@@ -33,10 +34,13 @@ class SavedCampaign:
 class CampaignLibrary:
     """Saves, lists and finds campaigns."""
 
-    def __init__(self, database: Database, segments: SegmentLibrary, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, segments: SegmentLibrary, groups: Groups, settings: Settings
+    ) -> None:
         """Keep the table, and what a campaign is checked against."""
         self._versions = Versions(database, tables.campaigns, "campaign")
         self._segments = segments
+        self._groups = groups
         self._settings = settings
 
     def save(self, campaign: Campaign, *, catalogue: Catalogue, now: datetime) -> SavedCampaign:
@@ -45,7 +49,7 @@ class CampaignLibrary:
         Raises:
             CampaignError: with every problem; nothing is saved.
         """
-        check(campaign, self._settings, catalogue)
+        check(campaign, self._settings, catalogue, self._groups.standing())
         if self._versions.find(campaign.id) is None and self._versions.find(campaign.id, 1) is not None:
             message = f'"{campaign.id}" is archived and had its runs; choose another id'
             raise CampaignError(campaign.id, [Problem(path="id", message=message)])

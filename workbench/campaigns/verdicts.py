@@ -8,9 +8,12 @@ from datetime import datetime
 
 import polars as pl
 
+from workbench.campaigns.control import CAMPAIGN, SYSTEM
+
 SEND, HOLDOUT, NOT_SENT = "send", "holdout", "not sent"
 TARGET, CONTROL = "target", "control"
 
+SAFETY = "safety check"
 DUPLICATE = "duplicate identity"
 NOT_REACHABLE = "not reachable"
 UNSUBSCRIBED = "unsubscribed"
@@ -19,24 +22,33 @@ INVALID = "invalid profile"
 RUN_LIMIT = "campaign limit for the run"
 
 SCHEMA = {
-    "user_code": pl.UInt32, "arm": pl.String, "verdict": pl.String, "reason": pl.String,
+    "user_code": pl.UInt32, "arm": pl.String, "held_by": pl.String, "verdict": pl.String, "reason": pl.String,
     "send_at": pl.Datetime("us", "UTC"),
 }  # fmt: skip
 
 
-def decide(candidates: pl.DataFrame, *, cap: int | None, send_at: datetime) -> pl.DataFrame:
+WATERFALL: dict[str, type[pl.DataType]] = {
+    "verdict": pl.String, "reason": pl.String, "arm": pl.String, "held_by": pl.String, "users": pl.Int64,
+}  # fmt: skip
+
+
+def decide(
+    candidates: pl.DataFrame, *, cap: int | None, send_at: datetime, blocked: bool = False
+) -> pl.DataFrame:
     """Give every candidate an arm, a verdict and, when not sent to, the reason.
 
     Args:
         candidates: the frame of ``candidates.candidates``.
         cap: places in this run; None for no limit.
         send_at: the instant of the send (for the held out: when they would have been sent to).
+        blocked: whether the safety check lets nobody be sent to; it comes before every other reason.
 
     Returns:
         One row a candidate, in the same order, with the columns of ``SCHEMA``.
     """
     reason = (
-        pl.when("duplicate").then(pl.lit(DUPLICATE))
+        pl.when(pl.lit(blocked)).then(pl.lit(SAFETY))
+        .when("duplicate").then(pl.lit(DUPLICATE))
         .when(~pl.col("reachable")).then(pl.lit(NOT_REACHABLE))
         .when("unsubscribed").then(pl.lit(UNSUBSCRIBED))
         .when("consent_missing").then(pl.lit(NO_CONSENT))
@@ -45,7 +57,8 @@ def decide(candidates: pl.DataFrame, *, cap: int | None, send_at: datetime) -> p
     arms = candidates.select(
         "user_code",
         "cap_key",
-        arm=pl.when("is_control").then(pl.lit(CONTROL)).otherwise(pl.lit(TARGET)),
+        "held_by",
+        arm=pl.when(pl.col("held_by").is_not_null()).then(pl.lit(CONTROL)).otherwise(pl.lit(TARGET)),
         reason=reason,
     )
     capped = _over_the_cap(arms, cap)
@@ -75,19 +88,55 @@ def _over_the_cap(arms: pl.DataFrame, cap: int | None) -> pl.Series:
 
 
 def waterfall(verdicts: pl.DataFrame) -> pl.DataFrame:
-    """Count users by verdict, reason and arm.
+    """Count users by verdict, reason, arm and the group that holds them out.
 
     Returns:
-        ``verdict, reason, arm, users``: in the order of the steps; the users add up to the qualified.
+        The columns of ``WATERFALL``, in the order of the steps; the users add up to the qualified.
     """
-    order = [DUPLICATE, NOT_REACHABLE, UNSUBSCRIBED, NO_CONSENT, INVALID, RUN_LIMIT]
+    order = [SAFETY, DUPLICATE, NOT_REACHABLE, UNSUBSCRIBED, NO_CONSENT, INVALID, RUN_LIMIT]
     rank = pl.coalesce(
         *(pl.when(pl.col("reason").str.starts_with(name)).then(pl.lit(n)) for n, name in enumerate(order)),
         pl.when(pl.col("verdict") == HOLDOUT).then(pl.lit(len(order))),
         pl.lit(len(order) + 1),
     )
     return (
-        verdicts.group_by("verdict", "reason", "arm")
+        verdicts.group_by("verdict", "reason", "arm", "held_by")
         .agg(users=pl.len().cast(pl.Int64))
-        .sort(rank, "reason", pl.col("arm") != TARGET)
+        .sort(rank, "reason", pl.col("arm") != TARGET, *_by_group())
     )
+
+
+def steps(waterfall: pl.DataFrame) -> pl.DataFrame:
+    """Fold a waterfall into what people read: one row a reason, and one a group for the held out.
+
+    Args:
+        waterfall: with the columns of ``WATERFALL``; a run of an earlier version has no ``held_by``.
+
+    Returns:
+        ``verdict, reason, held_by, target, control, users``; ``held_by`` is null unless the verdict is
+        ``holdout``.
+    """
+    held_by = pl.when(pl.col("verdict") == HOLDOUT).then(pl.coalesce("held_by", pl.lit(CAMPAIGN)))
+    return (
+        waterfall.with_columns(held_by=held_by)
+        .group_by("verdict", "reason", "held_by", maintain_order=True)
+        .agg(
+            target=pl.col("users").filter(pl.col("arm") == TARGET).sum(),
+            control=pl.col("users").filter(pl.col("arm") == CONTROL).sum(),
+            users=pl.col("users").sum(),
+        )
+    )
+
+
+def held_label(held_by: str) -> str:
+    """Return what people read for the users of a group.
+
+    >>> held_label("system"), held_label("campaign")
+    ('Held out (system)', 'Held out (control)')
+    """
+    return f"Held out ({'control' if held_by == CAMPAIGN else held_by})"
+
+
+def _by_group() -> tuple[pl.Expr, ...]:
+    """Order of the groups: system, custom by name, the campaign's own."""
+    return pl.col("held_by") != SYSTEM, pl.col("held_by") == CAMPAIGN, pl.col("held_by")

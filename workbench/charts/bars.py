@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 
-from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET
+from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET, held_label, steps
 from workbench.charts.style import (
     FAILED,
     HELD_OUT,
@@ -35,31 +35,22 @@ def waterfall(frame: pl.DataFrame) -> go.Figure:
     """Show how the qualified become the sent: one falling bar a reason, the held out, what is left.
 
     Args:
-        frame: ``verdict, reason, arm, users`` in the order of the steps.
+        frame: ``verdict, reason, arm, held_by, users`` in the order of the steps.
     """
     qualified = int(frame["users"].sum())
     if not qualified:
         return empty("No user qualifies, so there is nobody to send to")
-    steps = (
-        frame.group_by("verdict", "reason", maintain_order=True)
-        .agg(
-            pl.col("users").sum(),
-            target=pl.col("users").filter(pl.col("arm") == TARGET).sum(),
-            control=pl.col("users").filter(pl.col("arm") == CONTROL).sum(),
-        )
-        .to_dicts()
-    )
     arms = {arm: int(frame.filter(pl.col("arm") == arm)["users"].sum()) for arm in (TARGET, CONTROL)}
     bars: list[dict[str, Any]] = [
         {"label": "Qualified", "base": 0, "color": WHOLE, "users": qualified, **arms}
     ]
     left = qualified
-    for step in steps:
+    for step in steps(frame).to_dicts():
         if step["verdict"] == SEND:
             continue
         left -= step["users"]
         held = step["verdict"] == HOLDOUT
-        label = "Held out (control)" if held else capital(step["reason"])
+        label = held_label(step["held_by"]) if held else capital(step["reason"])
         bars.append(
             {**step, "label": label, "base": left, "color": HELD_OUT if held else LEFT_OUT, "sign": "−"}
         )

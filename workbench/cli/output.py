@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from workbench import progress
+from workbench.campaigns.verdicts import steps
 from workbench.segments.vectors import Watch
 
 out = Console(highlight=False)
@@ -66,11 +67,11 @@ def waterfall(frame: pl.DataFrame, qualified: int, title: str) -> Table:
         of_arm = frame.filter(pl.col("arm") == arm)["users"].sum()
         table.add_column(arm, justify="right", footer=f"{of_arm:,}")
     table.add_column("users", justify="right", footer=f"{qualified:,}")
-    for (verdict, reason), rows in frame.group_by("verdict", "reason", maintain_order=True):
-        arms = dict(rows.select("arm", "users").iter_rows())
-        style = {"send": "green", "holdout": "cyan"}.get(str(verdict), "dim")
-        cells = [f"{arms.get(arm, 0):,}" if arm in arms else "" for arm in ("target", "control")]
-        table.add_row(f"[{style}]{verdict}[/]", escape(str(reason or "")), *cells, f"{rows['users'].sum():,}")
+    for step in steps(frame).iter_rows(named=True):
+        style = {"send": "green", "holdout": "cyan"}.get(step["verdict"], "dim")
+        cells = [f"{step[arm]:,}" if step[arm] else "" for arm in ("target", "control")]
+        why = escape(step["reason"] or step["held_by"] or "")
+        table.add_row(f"[{style}]{step['verdict']}[/]", why, *cells, f"{step['users']:,}")
     return table
 
 

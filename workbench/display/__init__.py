@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
@@ -13,7 +13,7 @@ from IPython.display import publish_display_data
 
 from workbench import charts, progress
 from workbench.campaigns.library import SavedCampaign
-from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET
+from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET, held_label, steps
 from workbench.display import insight, measures
 from workbench.errors import WorkbenchError
 from workbench.export.ledger import RequestState
@@ -268,23 +268,25 @@ VERDICT_COLUMNS = [
 def _verdicts(frame: pl.DataFrame, sent: str) -> str:
     """Return the table of verdicts: each reason once, both arms beside it, adding up to the qualified."""
     whole = int(frame["users"].sum())
-    steps: dict[str, dict[str, int]] = {}
-    for row in frame.iter_rows(named=True):
-        label = {SEND: sent, HOLDOUT: "Held out (control)"}.get(row["verdict"], f"Not sent: {row['reason']}")
-        arms = steps.setdefault(label, {TARGET: 0, CONTROL: 0})
-        arms[row["arm"]] += row["users"]
-    sums = {arm: sum(arms[arm] for arms in steps.values()) for arm in (TARGET, CONTROL)}
+    found = steps(frame)
     rows = [
-        (label, number(sum(arms.values())), number(arms[TARGET]), number(arms[CONTROL]),
-         share(sum(arms.values()), whole))
-        for label, arms in steps.items()
+        (_label(row, sent), number(row["users"]), number(row["target"]), number(row["control"]),
+         share(row["users"], whole))
+        for row in found.iter_rows(named=True)
     ]  # fmt: skip
+    sums = {arm: int(found[arm].sum()) for arm in (TARGET, CONTROL)}
     return table(
         VERDICT_COLUMNS,
         rows,
         total=("Qualified", number(whole), number(sums[TARGET]), number(sums[CONTROL]), share(whole, whole)),
         caption="Users by verdict",
     )
+
+
+def _label(row: Mapping[str, Any], sent: str) -> str:
+    if row["verdict"] == HOLDOUT:
+        return held_label(row["held_by"])
+    return sent if row["verdict"] == SEND else f"Not sent: {row['reason']}"
 
 
 def _printer(text: Callable[[Any], str]) -> Callable[[Any, Any, bool], None]:

@@ -48,8 +48,8 @@ def freeze(
 ) -> Frozen:
     """Write the audience and the requests, durable before their folder gets its name.
 
-    The audience has one row a qualified user: ``user_code, user_id, arm, verdict, reason, send_at,
-    request`` (number, null unless sent to) and ``source_request_id``.
+    The audience has one row a qualified user: ``user_code, user_id, arm, held_by, verdict, reason,
+    send_at, request`` (number, null unless sent to) and ``source_request_id``.
 
     Args:
         directory: the state folder.
@@ -143,7 +143,7 @@ def _write_audience(
         connection.register("verdicts", part)
         engine.execute(
             connection,
-            "COPY (SELECT v.user_code, u.user_id, v.arm, v.verdict, v.reason, v.send_at, s.request, "
+            "COPY (SELECT v.user_code, u.user_id, v.arm, v.held_by, v.verdict, v.reason, v.send_at, s.request, "
             "s.source_request_id FROM verdicts v JOIN users u USING (user_code) "
             "LEFT JOIN sends s USING (user_code) WHERE u.user_code BETWEEN $first AND $last "
             f"ORDER BY v.user_code) TO {engine.literal(str(parts / f'{number:06d}.parquet'))} {PARQUET}",

@@ -43,7 +43,7 @@ class Run:
     """One execution of one occurrence.
 
     Attributes:
-        verdicts: rows of ``verdict, reason, arm, users`` that add up to ``qualified``.
+        verdicts: rows of ``verdict, reason, arm, held_by, users`` that add up to ``qualified``.
         audience_path: the write-once snapshot, relative to the state folder.
         bodies_path: the frozen requests, one a line.
         receiver: the host that the run is sent to; ``localhost`` for any port of this machine.

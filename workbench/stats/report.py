@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from workbench.campaigns.verdicts import HOLDOUT, SEND
+from workbench.campaigns.verdicts import HOLDOUT, SEND, WATERFALL
 from workbench.export.ledger import Ledger, RequestState, Run
 
 MOST_RUNS = 200
@@ -21,8 +21,6 @@ RUNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "created_by": pl.String, "note": pl.String,
 }  # fmt: skip
 
-WATERFALL = {"verdict": pl.String, "reason": pl.String, "arm": pl.String, "users": pl.Int64}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
@@ -32,7 +30,7 @@ class Overview:
         zone: in which times are shown.
         read_at: when the ledger was read.
         runs: see ``runs_frame``, newest first.
-        waterfall: ``verdict, reason, arm, users`` of the newest run; empty without one.
+        waterfall: ``verdict, reason, arm, held_by, users`` of the newest run; empty without one.
     """
 
     account: str

@@ -4,7 +4,8 @@ The hashed string is, byte for byte in UTF-8, ``{salt}:{user_id}``; the first he
 compared as text. Salts of different purposes differ, so that no two groups follow each other::
 
     {account salt}/bucket                     the permanent user bucket, 0 to 999
-    {account salt}/control/{campaign id}      who is held out
+    {account salt}/group/{group name}         who is in a control group of the account (a group may bring its own salt)
+    {account salt}/control/{campaign id}      who is held out of a campaign, of those in no group before it
     {account salt}/cap/{run id}               who comes first under a cap
 
 An engine's own hash changes between versions, and its random numbers between runs.

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Dialect,
+    Double,
     ForeignKeyConstraint,
     Integer,
     MetaData,
@@ -39,6 +40,9 @@ class Instant(TypeDecorator[datetime]):
 
 
 metadata = MetaData()
+
+# SQLite ignores the length and cannot change it in place.
+RUN_STATE = String(40).with_variant(String(20), "sqlite")
 
 lake_versions = Table(
     "lake_versions",
@@ -121,7 +125,7 @@ runs = Table(
     Column("as_of", Instant, nullable=False),
     Column("lake_version", Integer, nullable=False),
     Column("environment", String(20), nullable=False),
-    Column("state", String(20), nullable=False),
+    Column("state", RUN_STATE, nullable=False),
     Column("audience_path", String(300), nullable=False),
     Column("audience_digest", String(64), nullable=False),
     Column("bodies_path", String(300), nullable=False),
@@ -151,4 +155,35 @@ requests = Table(
     Column("answer", Text),
     Column("answered_at", Instant),
     ForeignKeyConstraint(["run_id"], ["runs.run_id"], name="request_of_a_run"),
+)
+
+control_groups = Table(
+    "control_groups",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("share", Double, nullable=False),
+    Column("salt", String(200), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("removed_at", Instant),
+)
+
+never_in_control = Table(
+    "never_in_control",
+    metadata,
+    Column("user_id", String(300), primary_key=True),
+    Column("flagged_at", Instant, nullable=False),
+    Column("flagged_by", String(200), nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("run_id", String(130), primary_key=True),
+    Column("about", String(40), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("outcome", String(20), nullable=False),
+    Column("told_at", Instant, nullable=False),
+    ForeignKeyConstraint(["run_id"], ["runs.run_id"], name="alert_of_a_run"),
 )

@@ -10,6 +10,7 @@ import polars as pl
 from workbench import audience, runs
 from workbench.audience import Audience
 from workbench.campaigns import verdicts
+from workbench.campaigns.groups import Standing
 from workbench.campaigns.verdicts import HOLDOUT, SEND
 from workbench.errors import InputError
 from workbench.store.lake import utc_now
@@ -36,7 +37,7 @@ class Answer:
         question: that it answers.
         audience: the segment as a sentence.
         reachable: qualified users who have an identity and are not unsubscribed.
-        waterfall: ``verdict, reason, arm, users``.
+        waterfall: ``verdict, reason, arm, held_by, users``.
     """
 
     question: Question
@@ -73,6 +74,7 @@ class Preview:
         self._clock = clock
         self._key: tuple[object, ...] = ()
         self._audience: Audience | None = None
+        self._standing = Standing()
         self._marks: OrderedDict[float | None, pl.DataFrame] = OrderedDict()
 
     def __call__(self, question: Question) -> Answer:
@@ -100,7 +102,9 @@ class Preview:
 
     def _asked(self, question: Question) -> Audience:
         saved = self._workspace.campaigns.get(question.campaign)
-        key = (question.campaign, saved.stored.version, question.as_of, self._workspace.lake.version())
+        self._standing = self._workspace.groups.standing()
+        version = self._workspace.lake.version()
+        key = (question.campaign, saved.stored.version, question.as_of, version, self._standing)
         if self._audience is None or key != self._key:
             self._audience = audience.ask(self._workspace, saved, as_of=question.as_of)
             self._key = key
@@ -111,7 +115,9 @@ class Preview:
         if share not in self._marks:
             campaign = asked.campaign
             run = runs.run_id(campaign.campaign.id, campaign.created_at)
-            self._marks[share] = audience.mark(self._workspace, asked, run=run, control_share=share)
+            self._marks[share] = audience.mark(
+                self._workspace, asked, run=run, control_share=share, standing=self._standing
+            )
             while len(self._marks) > MOST_SHARES:
                 self._marks.popitem(last=False)
         return self._marks[share]
