@@ -16,6 +16,7 @@ from workbench import audience
 from workbench.campaigns import verdicts
 from workbench.campaigns.check import check
 from workbench.campaigns.library import SavedCampaign
+from workbench.campaigns.safety import blocks
 from workbench.errors import InputError
 from workbench.export import frozen, payload
 from workbench.export.client import Client
@@ -40,6 +41,7 @@ class Plan:
     Attributes:
         verdicts: one row a qualified user, see ``campaigns.verdicts.decide``.
         audience: the segment as a sentence.
+        blocked: why the safety check lets nobody be sent to; None when it does.
         already: the run that this occurrence has had; executing the plan then only finishes it.
     """
 
@@ -53,6 +55,7 @@ class Plan:
     reconstructed: bool
     environment: str
     verdicts: pl.DataFrame
+    blocked: str | None
     already: Run | None
 
     @property
@@ -151,7 +154,10 @@ def plan(
         standing=standing,
     )  # fmt: skip
     report("cap", 2, 3)
-    decided = verdicts.decide(marked, cap=saved.campaign.cap.per_run, send_at=now)
+    blocked = safety_check(workspace, saved, occurrence, marked.height)
+    decided = verdicts.decide(
+        marked, cap=saved.campaign.cap.per_run, send_at=now, blocked=blocked is not None
+    )
     report("cap", 3, 3)
     return Plan(
         run_id=this_run,
@@ -164,8 +170,17 @@ def plan(
         reconstructed=asked.version.reconstructed,
         environment=settings.mparticle.environment,
         verdicts=decided,
+        blocked=blocked,
         already=workspace.ledger.find(campaign_id, occurrence),
     )
+
+
+def safety_check(
+    workspace: Workspace, saved: SavedCampaign, occurrence: datetime, qualified: int
+) -> str | None:
+    """Return why the safety check of a campaign lets nobody be sent to at an occurrence; None when it does."""
+    before = workspace.ledger.previous(saved.campaign.id, occurrence)
+    return blocks(saved.campaign.safety_check, qualified, before.qualified if before else None)
 
 
 def execute(
@@ -177,6 +192,8 @@ def execute(
     clock: Clock = utc_now,
 ) -> Receipt:
     """Freeze, reserve and send a plan; an occurrence that has a run is only finished, never sent twice.
+
+    A plan that its safety check blocks is frozen and reserved too, so that its occurrence stays blocked.
 
     Args:
         workspace: the account that the plan was made in.
@@ -192,7 +209,9 @@ def execute(
         StoreError: disk full or database unreachable; without a reserved run nothing was sent.
     """
     run = workspace.ledger.find(planned.campaign.campaign.id, planned.occurrence)
-    if run is None:
+    if run is None and planned.blocked is not None:
+        run = _reserve(workspace, planned, "", report)
+    elif run is None:
         client = client or connect(workspace)
         run = _reserve(workspace, planned, client.key_digest, report)
     return _send(workspace, run, client, report, clock)
@@ -262,7 +281,7 @@ def _reserve(workspace: Workspace, planned: Plan, key_digest: str, report: Repor
         as_of=planned.as_of,
         lake_version=planned.lake_version,
         environment=planned.environment,
-        state=RunState.RUNNING,
+        state=RunState.RUNNING if planned.blocked is None else RunState.BLOCKED,
         audience_path=f"{written.folder}/{frozen.AUDIENCE}",
         audience_digest=written.audience_digest,
         bodies_path=f"{written.folder}/{frozen.BODIES}",
@@ -273,6 +292,8 @@ def _reserve(workspace: Workspace, planned: Plan, key_digest: str, report: Repor
         verdicts=planned.waterfall.to_dicts(),
         created_at=planned.send_at,
         created_by=actor(),
+        finished_at=None if planned.blocked is None else planned.send_at,
+        note=planned.blocked,
     )
     if workspace.ledger.reserve(run, written.requests):
         return run
@@ -285,7 +306,7 @@ def _send(workspace: Workspace, run: Run, client: Client | None, report: Report,
     _refuse_other_receiver(workspace, run)
     sent_now = 0
     was_complete = run.state is RunState.COMPLETED
-    if not was_complete:
+    if run.state not in {RunState.COMPLETED, RunState.BLOCKED}:
         with ledger.hold(run.run_id), client or connect(workspace) as open_client:
             _take_key(ledger, run, open_client.key_digest)
             sent_now = publish(

@@ -34,7 +34,6 @@ def test_a_small_cap_is_refused(tmp_path: Any, cap: int) -> None:
     [
         ({"kind": "live"}, "kind"),
         ({"live": {"trigger": "action"}}, "live"),
-        ({"safety_check": {"more_than": 5}}, "safety_check"),
         ({"cap": {"per_day": 500}}, "cap > per_day"),
         ({"cap": {"overall": 500}}, "cap > overall"),
         ({"content": {"push_tokens": True}}, "content > push_tokens"),

@@ -34,7 +34,7 @@ def check(campaign: Campaign, settings: Settings, catalogue: Catalogue, standing
         CampaignError: with every problem and its path.
     """
     found = [*_identity(campaign), *_not_yet(campaign), *_limits(campaign, settings)]
-    found += _groups(campaign.control, standing)
+    found += [*_groups(campaign.control, standing), *_safety(campaign)]
     found += _content(campaign, catalogue)
     found += goal.problems(campaign.goal, catalogue) if campaign.goal else ()
     if found:
@@ -56,7 +56,6 @@ def _not_yet(campaign: Campaign) -> Iterator[Problem]:
     later = {
         "kind": (campaign.kind != "past", "live campaigns"),
         "live": (campaign.live is not None, "live campaigns"),
-        "safety_check": (campaign.safety_check is not None, "safety checks"),
         "cap > per_day": (campaign.cap.per_day is not None, "caps of live campaigns"),
         "cap > overall": (campaign.cap.overall is not None, "caps of live campaigns"),
         "content > push_tokens": (campaign.content.push_tokens, "push tokens"),
@@ -113,6 +112,32 @@ def _groups(control: Control, standing: Standing) -> Iterator[Problem]:
         elif name not in standing.custom:
             message = f'unknown control group "{name}".{nearest(name, standing.custom)}'
             yield Problem(path="control > custom", message=message)
+
+
+def _safety(campaign: Campaign) -> Iterator[Problem]:
+    """A safety check has a threshold that can be met, and somebody who hears of it."""
+    safety = campaign.safety_check
+    if safety is None:
+        return
+    path = "safety_check"
+    if safety.more_than is None and safety.fewer_than is None and safety.change is None:
+        yield Problem(path=path, message="has no threshold: more_than, fewer_than or change")
+    if not campaign.alert_to:
+        yield Problem(path="alert_to", message="is empty, and a safety check without an address tells nobody")
+    if safety.more_than is not None and safety.more_than < 0:
+        yield Problem(path=f"{path} > more_than", message=f"{safety.more_than} is below 0")
+    if safety.fewer_than is not None and safety.fewer_than < 1:
+        yield Problem(path=f"{path} > fewer_than", message=f"{safety.fewer_than} is below 1: it never blocks")
+    if (
+        safety.more_than is not None
+        and safety.fewer_than is not None
+        and safety.more_than < safety.fewer_than
+    ):
+        message = f"every number is more than {safety.more_than} or fewer than {safety.fewer_than}"
+        yield Problem(path=path, message=f"blocks every run: {message}")
+    if safety.change is not None and not (math.isfinite(safety.change) and safety.change > 0):
+        message = f"{safety.change:g} is not a share above 0; 0.5 blocks a run that is off by more than half"
+        yield Problem(path=f"{path} > change", message=message)
 
 
 def _content(campaign: Campaign, catalogue: Catalogue) -> Iterator[Problem]:

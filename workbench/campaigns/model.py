@@ -62,7 +62,13 @@ class Cap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafetyCheck:
-    """When nobody is sent to: qualified above ``more_than``, below ``fewer_than``, or off by ``change``."""
+    """When nobody is sent to, by the number of users that qualify; one of the three is enough.
+
+    Attributes:
+        more_than: strictly more.
+        fewer_than: strictly fewer.
+        change: away from the previous run, as a share of it: 0.5 is by more than half, up or down.
+    """
 
     more_than: int | None = None
     fewer_than: int | None = None

@@ -48,6 +48,8 @@ def plan(
             f"[dim]as of {local(planned.as_of, workspace.zone)}; would send {planned.to_send:,} to "
             f"{planned.environment}; nothing was sent[/]"
         )
+        if planned.blocked:
+            out.print(f"[yellow]blocked by the safety check: {escape(planned.blocked)}[/]", soft_wrap=True)
         if planned.already:
             out.print(f"[yellow]this occurrence has a run, {planned.already.state}: sending again sends 0[/]")
 
@@ -65,7 +67,8 @@ def send(
     """Send a campaign's occurrence once; again, it sends what is left, which may be nobody."""
     workspace = open_workspace(config)
     planned = _plan(workspace, campaign, occurrence, as_of, silent=json)
-    if planned.environment == "production" and not planned.already and not yes and sys.stdin.isatty():
+    asks = planned.environment == "production" and not (planned.already or planned.blocked or yes)
+    if asks and sys.stdin.isatty():
         question = f'send "{planned.campaign.campaign.name}" to {planned.to_send:,} users in production?'
         typer.confirm(question, abort=True, err=True)
     receipt = runs.execute(workspace, planned, report=progress.bar(silent=json))
@@ -148,7 +151,7 @@ def plan_json(planned: Plan) -> dict[str, Any]:
         "occurrence": planned.occurrence, "as_of": planned.as_of, "lake_version": planned.lake_version,
         "environment": planned.environment, "qualified": planned.qualified, "to_send": planned.to_send,
         "waterfall": planned.waterfall, "already": planned.already.state if planned.already else None,
-        "reconstructed": planned.reconstructed,
+        "reconstructed": planned.reconstructed, "blocked": planned.blocked,
     }  # fmt: skip
 
 
@@ -179,6 +182,10 @@ def _plan(
 def _finish(workspace: Workspace, receipt: Receipt, *, as_json: bool) -> None:
     body = run_json(receipt.run, receipt.users, receipt.sent_now)
     answer(body, as_json=as_json, show=lambda: show_receipt(workspace, receipt))
+    if receipt.run.state is RunState.BLOCKED:
+        raise UndeliveredError(
+            f"nobody was sent to, the safety check of {receipt.run.run_id} blocked it: {receipt.run.note}"
+        )
     bad = receipt.users[RequestState.REJECTED] + receipt.users[RequestState.UNKNOWN]
     if bad or receipt.run.state is not RunState.COMPLETED:
         raise UndeliveredError(

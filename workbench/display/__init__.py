@@ -117,6 +117,7 @@ def _plan_html(plan: Plan) -> str:
         heading(f"Plan: {campaign.campaign.name}"),
         paragraph(f"Users who {plan.audience}."),
         paragraph(facts, quiet=True),
+        notice(f"Blocked by the safety check: {plan.blocked}.") if plan.blocked else "",
         notice(known) if known else "",
         _verdicts(plan.waterfall, f"Would be sent to ({plan.environment})"),
     )

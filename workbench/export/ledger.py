@@ -18,11 +18,12 @@ from workbench.store.database import Database
 
 
 class RunState(StrEnum):
-    """Where a run stands; ``interrupted`` can be resumed."""
+    """Where a run stands; ``interrupted`` can be resumed, and a blocked one never sends."""
 
     RUNNING = "running"
     INTERRUPTED = "interrupted"
     COMPLETED = "completed"
+    BLOCKED = "blocked by safety check"
 
 
 class RequestState(StrEnum):
@@ -205,6 +206,17 @@ class Ledger:
         query = query.order_by(table.c.created_at.desc(), table.c.occurrence.desc()).limit(1)
         with self._database.reading() as sql:
             row = sql.execute(query).mappings().one_or_none()
+        return None if row is None else _run(row)
+
+    def previous(self, campaign_id: str, occurrence: datetime) -> Run | None:
+        """Return the run of the last occurrence before this one that no safety check blocked, or None."""
+        table = tables.runs
+        query = sa.select(table).where(
+            table.c.campaign_id == campaign_id, table.c.occurrence < occurrence,
+            table.c.state != RunState.BLOCKED,
+        )  # fmt: skip
+        with self._database.reading() as sql:
+            row = sql.execute(query.order_by(table.c.occurrence.desc()).limit(1)).mappings().one_or_none()
         return None if row is None else _run(row)
 
     def answers(self, run_id: str) -> list[tuple[RequestState, str, int]]:

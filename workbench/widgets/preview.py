@@ -38,6 +38,7 @@ class Answer:
         audience: the segment as a sentence.
         reachable: qualified users who have an identity and are not unsubscribed.
         waterfall: ``verdict, reason, arm, held_by, users``.
+        blocked: why the campaign's safety check lets nobody be sent to; None when it does.
     """
 
     question: Question
@@ -45,6 +46,7 @@ class Answer:
     reachable: int
     reconstructed: bool
     waterfall: pl.DataFrame
+    blocked: str | None = None
 
     @property
     def qualified(self) -> int:
@@ -91,14 +93,22 @@ class Preview:
             raise InputError("as_of lies in the future: nothing is recorded by then")
         asked = self._asked(question)
         marks = self._marked(asked, question.control_share)
-        decided = verdicts.decide(marks, cap=question.cap, send_at=now)
+        blocked = self._blocked(asked, marks.height)
+        decided = verdicts.decide(marks, cap=question.cap, send_at=now, blocked=blocked is not None)
         return Answer(
             question=question,
             audience=asked.sentence,
             reachable=marks.filter(pl.col("reachable") & ~pl.col("unsubscribed")).height,
             reconstructed=asked.version.reconstructed,
             waterfall=verdicts.waterfall(decided),
+            blocked=blocked,
         )
+
+    def _blocked(self, asked: Audience, qualified: int) -> str | None:
+        campaign = asked.campaign
+        latest = self._workspace.ledger.latest(campaign.campaign.id)
+        occurrence = latest.occurrence if latest else campaign.created_at
+        return runs.safety_check(self._workspace, campaign, occurrence, qualified)
 
     def _asked(self, question: Question) -> Audience:
         saved = self._workspace.campaigns.get(question.campaign)

@@ -101,6 +101,8 @@ class ReachModel(traitlets.HasTraits):
         if not found and self.answer is not None and not self.stale and self.error is None:
             if not self.answer.qualified:
                 found.append("No user is in the segment at this instant.")
+            elif self.answer.blocked is not None:
+                found.append(f"The safety check lets nobody be sent to: {self.answer.blocked}.")
             elif not self.answer.sent:
                 found.append("All who qualify are held out or cannot be sent to: nobody is left.")
         return found
