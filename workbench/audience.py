@@ -7,11 +7,17 @@ import polars as pl
 
 from workbench.campaigns import control
 from workbench.campaigns.candidates import candidates
+from workbench.campaigns.content.constants import constants
+from workbench.campaigns.content.rendering import Rendering, templates
 from workbench.campaigns.groups import Standing, holds
 from workbench.campaigns.library import SavedCampaign
 from workbench.export import linter
+from workbench.segments import qualify
 from workbench.segments.check import check
+from workbench.segments.model import Segment
 from workbench.segments.sentence import sentence
+from workbench.segments.sql import compile_sql
+from workbench.store import engine
 from workbench.store.lake import LakeVersion
 from workbench.workspace import Workspace
 
@@ -24,6 +30,7 @@ class Audience:
         version: the lake as it was asked.
         sentence: what the segment says.
         users: ``user_code``, ascending.
+        segment: the pinned one.
     """
 
     campaign: SavedCampaign
@@ -31,6 +38,7 @@ class Audience:
     version: LakeVersion
     sentence: str
     users: pl.DataFrame
+    segment: Segment
 
 
 def ask(workspace: Workspace, campaign: SavedCampaign, *, as_of: datetime) -> Audience:
@@ -46,8 +54,9 @@ def ask(workspace: Workspace, campaign: SavedCampaign, *, as_of: datetime) -> Au
     check(segment, workspace.scope(version), as_of)
     users = workspace.ask(segment, version, as_of).users
     return Audience(
-        campaign=campaign, as_of=as_of, version=version, sentence=sentence(segment.condition), users=users
-    )
+        campaign=campaign, as_of=as_of, version=version, sentence=sentence(segment.condition), users=users,
+        segment=segment,
+    )  # fmt: skip
 
 
 def mark(
@@ -77,11 +86,15 @@ def mark(
     standing = workspace.groups.standing() if standing is None else standing
     workspace.check_attributes(asked.version)
     connection = asked.version.connect()
+    consent_at = max(asked.as_of, consent_at or asked.as_of)
+    rendering = render(
+        workspace, asked.campaign, asked.version, connection, as_of=asked.as_of, now=consent_at
+    )
     found = candidates(
         connection,
         asked.users,
         as_of=asked.as_of,
-        consent_at=max(asked.as_of, consent_at or asked.as_of),
+        consent_at=consent_at,
         catalogue=catalogue,
         identities=settings.identities,
         consent=settings.consent,
@@ -90,7 +103,46 @@ def mark(
         ),
         never=standing.never,
         cap_salt=control.cap_salt(settings.account.salt, run),
-        lint=linter.lint_sql(asked.campaign.campaign.content.attributes, catalogue),
+        rendering=rendering,
+        lint=linter.lint_sql(asked.campaign.campaign.content.attributes, catalogue, rendering.values),
     )
     connection.close()
     return found
+
+
+def render(
+    workspace: Workspace,
+    campaign: SavedCampaign,
+    version: LakeVersion,
+    connection: engine.Connection,
+    *,
+    as_of: datetime,
+    now: datetime,
+) -> Rendering:
+    """Make ready to render a campaign's values: the same instants give the same texts.
+
+    Args:
+        workspace: the account.
+        campaign: whose content, and whose segment with its constant properties.
+        version: the lake at which it is asked.
+        connection: of that version; nothing else uses it meanwhile.
+        as_of: the instant at which profiles and events are read.
+        now: the instant of the send.
+
+    Raises:
+        StoreError: the lake cannot be read.
+    """
+    pin = campaign.campaign.segment
+    segment = workspace.segments.get(pin.name, pin.version).segment
+    found = templates(campaign.campaign.content, version.catalogue)
+    wanted = dict.fromkeys(name for template in found for name in template.constants)
+    query = compile_sql(segment, as_of, workspace.scope(version)) if wanted else None
+    return Rendering(
+        found,
+        connection,
+        catalogue=version.catalogue,
+        constants=constants(segment.condition, version.catalogue),
+        matched={name: qualify.matched(query, connection, name) for name in wanted} if query else {},
+        as_of=as_of,
+        now=now,
+    )

@@ -1,6 +1,6 @@
 """The path: plan a run without a side effect, then execute it once.
 
-    qualify - safety - control - identity - reachable, consent - lint - cap   (plan)
+    qualify - safety - control - identity - reachable, consent - render, lint - cap   (plan)
     freeze - reserve - send - mark                                            (execute)
 
 Notebooks, the command line and papermill call these functions; there is no second way to send.
@@ -15,6 +15,7 @@ import polars as pl
 from workbench import audience
 from workbench.campaigns import verdicts
 from workbench.campaigns.check import check
+from workbench.campaigns.content.constants import constants
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.safety import blocks
 from workbench.errors import InputError
@@ -146,8 +147,11 @@ def plan(
     this_run = run_id(campaign_id, occurrence)
     report("qualify", 0, 3)
     asked = audience.ask(workspace, saved, as_of=as_of)
-    standing = workspace.groups.standing()
-    check(saved.campaign, settings, asked.version.catalogue, standing)
+    standing, catalogue = workspace.groups.standing(), asked.version.catalogue
+    check(
+        saved.campaign, settings, catalogue, standing=standing,
+        constants=constants(asked.segment.condition, catalogue),
+    )  # fmt: skip
     report("verdicts", 1, 3)
     marked = audience.mark(
         workspace, asked, run=this_run, control_share=saved.campaign.control.share, consent_at=now,
@@ -271,6 +275,14 @@ def _reserve(workspace: Workspace, planned: Plan, key_digest: str, report: Repor
         as_of=planned.as_of,
         catalogue=version.catalogue,
         identities=settings.identities,
+        rendering=audience.render(
+            workspace,
+            planned.campaign,
+            version,
+            connection,
+            as_of=planned.as_of,
+            now=planned.send_at,
+        ),
     )
     written = frozen.freeze(directory, planned.run_id, planned.verdicts, batches, connection, advance)
     run = Run(

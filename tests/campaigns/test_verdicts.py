@@ -10,7 +10,7 @@ from workbench.campaigns.verdicts import decide, waterfall
 AT = datetime(2026, 7, 1, tzinfo=UTC)
 FINE = {
     "held_by": None, "cap_key": "8", "duplicate": False, "reachable": True, "unsubscribed": False,
-    "consent_missing": False, "lint": None,
+    "consent_missing": False, "render": None, "lint": None,
 }  # fmt: skip
 
 
@@ -29,6 +29,7 @@ def test_each_fault_has_its_reason() -> None:
     found = reasons(
         candidates(
             {"duplicate": True}, {"reachable": False}, {"unsubscribed": True}, {"consent_missing": True},
+            {"render": "render error: Profile.x missing", "lint": "x"},
             {"lint": "note over 4096 characters"}, {"held_by": "campaign"}, {},
         )
     )  # fmt: skip
@@ -37,6 +38,7 @@ def test_each_fault_has_its_reason() -> None:
         ("not sent", "not reachable"),
         ("not sent", "unsubscribed"),
         ("not sent", "consent missing"),
+        ("not sent", "render error: Profile.x missing"),
         ("not sent", "invalid profile: note over 4096 characters"),
         ("holdout", None),
         ("send", None),

@@ -6,6 +6,7 @@ from datetime import datetime
 import polars as pl
 
 from workbench.campaigns import control, duplicates
+from workbench.campaigns.content.rendering import Rendering
 from workbench.settings import Consent
 from workbench.store import engine
 from workbench.store.catalogue import Catalogue
@@ -13,7 +14,8 @@ from workbench.store.held import profiles_at
 
 SCHEMA = {
     "user_code": pl.UInt32, "held_by": pl.String, "cap_key": pl.String, "duplicate": pl.Boolean,
-    "reachable": pl.Boolean, "unsubscribed": pl.Boolean, "consent_missing": pl.Boolean, "lint": pl.String,
+    "reachable": pl.Boolean, "unsubscribed": pl.Boolean, "consent_missing": pl.Boolean, "render": pl.String,
+    "lint": pl.String,
 }  # fmt: skip
 USERS = 40_960
 
@@ -62,6 +64,7 @@ def candidates(
     holds: Sequence[control.Hold],
     never: Sequence[str],
     cap_salt: str,
+    rendering: Rendering,
     lint: str,
 ) -> pl.DataFrame:
     """Look up each qualified user once, ``USERS`` at a time.
@@ -77,7 +80,8 @@ def candidates(
         holds: the groups that hold users out, the first first.
         never: ids of users whom no group holds out.
         cap_salt: decides who comes first.
-        lint: SQL over ``p`` that names the broken rule, or NULL.
+        rendering: of the campaign's values, on this connection.
+        lint: SQL over ``p`` and the rendered values that names the broken rule, or NULL.
 
     Returns:
         One row a user, in the order of ``user_code``, with the columns of ``SCHEMA``; ``duplicate`` as
@@ -101,18 +105,22 @@ def candidates(
     sql = f"""
 SELECT user_code, qualified, held_by, left(md5($cap_salt || ':' || user_id), {control.CAP_DIGITS}) AS cap_key,
   {" OR ".join(f"identity_{n} IS NOT NULL" for n in range(len(values))) or "false"} AS reachable,
-  unsubscribed, consent_missing, lint{"".join(f", {sql} AS {name}" for name, sql in digests.items())}
+  unsubscribed, consent_missing, render, lint{"".join(f", {sql} AS {name}" for name, sql in digests.items())}
 FROM (
   SELECT u.user_code, u.user_id, q.user_code IS NOT NULL AS qualified, {control.held_by_sql(holds, never=bool(never))} AS held_by,
     {"".join(f"{value} AS identity_{n}, " for n, value in enumerate(values.values()))}
-    {unsubscribed} AS unsubscribed, NOT ({granted}) AS consent_missing, ({lint})::VARCHAR AS lint
+    {unsubscribed} AS unsubscribed, NOT ({granted}) AS consent_missing,
+    ({rendering.reason})::VARCHAR AS render, ({lint})::VARCHAR AS lint
   FROM users u JOIN ({profiles_at()}) p USING (user_code) {newer} LEFT JOIN qualified q USING (user_code)
+  {rendering.joins}
   WHERE u.user_code BETWEEN $first AND $last
 )
 WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}"""
+    parameters |= rendering.bound(sql)
     connection.register("qualified", qualified)
     into = "CREATE TEMP TABLE known AS"
     for first, last in _ranges(connection, qualified, everyone=everyone):
+        rendering.render("qualified", first, last)
         engine.execute(connection, f"{into} {sql}", {**parameters, "first": first, "last": last})
         into = "INSERT INTO known"
     doubled = duplicates.duplicates_sql("known", list(digests))

@@ -2,26 +2,34 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from workbench.campaigns import goal
+from workbench.campaigns.content import shorthand, template
 from workbench.campaigns.groups import Standing
 from workbench.campaigns.model import Campaign, Control, Delivery, Frequency, Schedule
 from workbench.errors import CampaignError, Problem, nearest
 from workbench.settings import Settings
-from workbench.store.catalogue import Catalogue
+from workbench.store.catalogue import Catalogue, Property
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 LONGEST_NAME = 256
 LONGEST_VALUE = 4096
 MOST_NAMES = 100
 SMALLEST_CAP = 100
+LONGEST_TEMPLATE = 20_000
 RESERVED = frozenset({"campaign_id", "campaign_name", "campaign_version", "run_id", "arm"})
-TEMPLATE = re.compile(r"\{\{|\{%|(?<!\S)@\w")
 
 
-def check(campaign: Campaign, settings: Settings, catalogue: Catalogue, standing: Standing) -> None:
+def check(
+    campaign: Campaign,
+    settings: Settings,
+    catalogue: Catalogue,
+    *,
+    standing: Standing,
+    constants: Mapping[str, Property],
+) -> None:
     """Refuse a campaign that cannot be sent as its author wrote it.
 
     Args:
@@ -29,13 +37,14 @@ def check(campaign: Campaign, settings: Settings, catalogue: Catalogue, standing
         settings: of the account.
         catalogue: of the lake version that it is saved or sent at.
         standing: the account's control groups.
+        constants: the constant properties of its segment, by the name under which content finds them.
 
     Raises:
         CampaignError: with every problem and its path.
     """
     found = [*_identity(campaign), *_not_yet(campaign), *_limits(campaign, settings)]
     found += [*_groups(campaign.control, standing), *_safety(campaign)]
-    found += _content(campaign, catalogue)
+    found += _content(campaign, catalogue, constants)
     found += goal.problems(campaign.goal, catalogue) if campaign.goal else ()
     if found:
         raise CampaignError(campaign.id, found)
@@ -140,7 +149,9 @@ def _safety(campaign: Campaign) -> Iterator[Problem]:
         yield Problem(path=f"{path} > change", message=message)
 
 
-def _content(campaign: Campaign, catalogue: Catalogue) -> Iterator[Problem]:
+def _content(
+    campaign: Campaign, catalogue: Catalogue, constants: Mapping[str, Property]
+) -> Iterator[Problem]:
     content = campaign.content
     for name in content.attributes:
         if name not in catalogue.attributes:
@@ -165,15 +176,20 @@ def _content(campaign: Campaign, catalogue: Catalogue) -> Iterator[Problem]:
         if isinstance(value, float) and not math.isfinite(value):
             yield Problem(path=path, message="is not a finite number")
         if isinstance(value, str):
-            yield from _text_value(path, value)
+            yield from _text_value(path, value, catalogue, constants)
 
 
-def _text_value(path: str, value: str) -> Iterator[Problem]:
+def _text_value(
+    path: str, value: str, catalogue: Catalogue, constants: Mapping[str, Property]
+) -> Iterator[Problem]:
     if not value:
         yield Problem(path=path, message="is empty; leave the key out instead")
-    if len(value) > LONGEST_VALUE:
-        yield Problem(path=path, message=f"has {len(value)} characters, at most {LONGEST_VALUE} arrive")
-    if TEMPLATE.search(value):
+    if not shorthand.is_template(value):
+        if len(value) > LONGEST_VALUE:
+            yield Problem(path=path, message=f"has {len(value)} characters, at most {LONGEST_VALUE} arrive")
+    elif len(value) > LONGEST_TEMPLATE:
         yield Problem(
-            path=path, message="templates are not in this version of the workbench; give a fixed text"
+            path=path, message=f"has {len(value)} characters, a template at most {LONGEST_TEMPLATE}"
         )
+    else:
+        yield from template.problems(path, value, catalogue, constants)

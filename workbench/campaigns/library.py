@@ -5,6 +5,7 @@ from datetime import datetime
 
 from workbench.campaigns import codec
 from workbench.campaigns.check import check
+from workbench.campaigns.content.constants import constants
 from workbench.campaigns.groups import Groups
 from workbench.campaigns.model import Campaign, SegmentPin
 from workbench.errors import CampaignError, Problem
@@ -49,12 +50,16 @@ class CampaignLibrary:
         Raises:
             CampaignError: with every problem; nothing is saved.
         """
-        check(campaign, self._settings, catalogue, self._groups.standing())
+        pin = campaign.segment
+        found = self._segments.find(pin.name, pin.version)
+        check(
+            campaign, self._settings, catalogue, standing=self._groups.standing(),
+            constants=constants(found.condition, catalogue) if found else {},
+        )  # fmt: skip
         if self._versions.find(campaign.id) is None and self._versions.find(campaign.id, 1) is not None:
             message = f'"{campaign.id}" is archived and had its runs; choose another id'
             raise CampaignError(campaign.id, [Problem(path="id", message=message)])
-        pin = campaign.segment
-        if self._segments.find(pin.name, pin.version) is None:
+        if found is None:
             at = f" version {pin.version}" if pin.version else ""
             saved = ", ".join(f'"{name}"' for name in self._segments.names()) or "none"
             message = f'unknown segment "{pin.name}"{at}; saved are: {saved}'

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
+from workbench.campaigns.content.rendering import ABORTED, RENDER_ERROR
 from workbench.campaigns.control import CAMPAIGN, SYSTEM
 
 SEND, HOLDOUT, NOT_SENT = "send", "holdout", "not sent"
@@ -52,6 +53,7 @@ def decide(
         .when(~pl.col("reachable")).then(pl.lit(NOT_REACHABLE))
         .when("unsubscribed").then(pl.lit(UNSUBSCRIBED))
         .when("consent_missing").then(pl.lit(NO_CONSENT))
+        .when(pl.col("render").is_not_null()).then("render")
         .when(pl.col("lint").is_not_null()).then(pl.lit(f"{INVALID}: ") + pl.col("lint"))
     )  # fmt: skip
     arms = candidates.select(
@@ -93,7 +95,9 @@ def waterfall(verdicts: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The columns of ``WATERFALL``, in the order of the steps; the users add up to the qualified.
     """
-    order = [SAFETY, DUPLICATE, NOT_REACHABLE, UNSUBSCRIBED, NO_CONSENT, INVALID, RUN_LIMIT]
+    order = [
+        SAFETY, DUPLICATE, NOT_REACHABLE, UNSUBSCRIBED, NO_CONSENT, RENDER_ERROR, ABORTED, INVALID, RUN_LIMIT,
+    ]  # fmt: skip
     rank = pl.coalesce(
         *(pl.when(pl.col("reason").str.starts_with(name)).then(pl.lit(n)) for n, name in enumerate(order)),
         pl.when(pl.col("verdict") == HOLDOUT).then(pl.lit(len(order))),

@@ -4,7 +4,8 @@ A bulk request with a bad batch is answered 202 all the same and the batch vanis
 left to the receiver. Limits on names and fixed values are checked when a campaign is saved.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from workbench.store import engine
 from workbench.store.catalogue import Catalogue, Property
@@ -12,15 +13,20 @@ from workbench.store.catalogue import Catalogue, Property
 LONGEST_VALUE = 4096
 LONGEST_LIST = 1000
 LONGEST_ENTRY = 512
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def lint_sql(attributes: Iterable[str], catalogue: Catalogue) -> str:
+def lint_sql(attributes: Iterable[str], catalogue: Catalogue, rendered: Mapping[str, str] = NOTHING) -> str:
     """Return SQL over ``p`` (profiles) that names the first broken rule, or NULL.
 
     Source: mParticle, default service limits (attribute value 4096 characters; list attribute 1000
     entries of 512 characters).
     """
     rules = [rule for name in attributes for rule in _rules(catalogue.attributes[name])]
+    rules += [
+        _rule(f"length({value}) > {LONGEST_VALUE}", f"{key} over {LONGEST_VALUE} characters")
+        for key, value in rendered.items()
+    ]
     return f"coalesce({', '.join(rules)})" if rules else "NULL::VARCHAR"
 
 

@@ -14,8 +14,10 @@ from typing import Any
 import polars as pl
 
 from workbench.campaigns.candidates import identities_sql
+from workbench.campaigns.content.rendering import Rendering
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.verdicts import TARGET
+from workbench.errors import StoreError
 from workbench.store import engine
 from workbench.store.catalogue import Catalogue
 from workbench.store.held import profiles_at
@@ -74,6 +76,7 @@ def batches(
     as_of: datetime,
     catalogue: Catalogue,
     identities: Mapping[str, str],
+    rendering: Rendering,
 ) -> Iterator[Batch]:
     """Encode the batch of every recipient, in the order of ``user_code``, ``ROWS`` users at a time.
 
@@ -84,6 +87,10 @@ def batches(
         as_of: the instant at which profiles are read.
         catalogue: of the same lake version.
         identities: mParticle identity to profile attribute.
+        rendering: of the campaign's values, on this connection, at the instants of the plan.
+
+    Raises:
+        StoreError: a recipient's values cannot be rendered, though the plan could.
     """
     known = identities_sql(identities, catalogue)
     chosen = [catalogue.attributes[name] for name in envelope.campaign.campaign.content.attributes]
@@ -92,20 +99,22 @@ def batches(
         f"{'u.user_id' if item.column == 'user_id' else 'p.' + engine.quote(item.column)} AS a{n}"
         for n, item in enumerate(chosen)
     ]
+    columns += [f"{value} AS t{n}" for n, value in enumerate(rendering.values.values())]
     sql = (
-        f"WITH p AS ({profiles_at()}) SELECT r.user_code, u.user_id, {', '.join(columns)} "
-        "FROM recipients r JOIN users u USING (user_code) JOIN p USING (user_code) "
+        f"WITH p AS ({profiles_at()}) SELECT w.user_code, u.user_id, {', '.join(columns)} "
+        f"FROM recipients w JOIN users u USING (user_code) JOIN p USING (user_code) {rendering.joins} "
         "WHERE u.user_code BETWEEN $first AND $last AND p.user_code BETWEEN $first AND $last "
-        "ORDER BY r.user_code"
+        "ORDER BY w.user_code"
     )
     shared = envelope.attributes()
     for part in recipients.sort("user_code").iter_slices(ROWS):
         connection.register("recipients", part)
         limits = {"first": part["user_code"][0], "last": part["user_code"][-1], "as_of": as_of}
-        for row in engine.frame(connection, sql, limits).iter_rows(named=True):
+        rendering.render("recipients", limits["first"], limits["last"])
+        for row in engine.frame(connection, sql, {**limits, **rendering.bound(sql)}).iter_rows(named=True):
             yield _batch(
                 envelope,
-                shared,
+                _values(shared, {key: row[f"t{n}"] for n, key in enumerate(rendering.values)}),
                 row["user_code"],
                 row["user_id"],
                 {name: row[f"i{n}"] for n, name in enumerate(known)},
@@ -139,12 +148,19 @@ def _batch(
                 "custom_event_type": "other",
                 "timestamp_unixtime_ms": int(envelope.send_at.timestamp() * 1000),
                 "source_message_id": message_id(envelope.run_id, user_id),
-                "custom_attributes": dict(shared),
+                "custom_attributes": shared,
             },
         }
     ]
     encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     return Batch(user_code=user_code, source_request_id=source_request_id, body=encoded)
+
+
+def _values(shared: dict[str, Any], rendered: dict[str, str | None]) -> dict[str, Any]:
+    """Put the texts of one user in the places of their templates."""
+    if None in rendered.values():
+        raise StoreError("a value that the plan rendered cannot be rendered again; nothing was sent")
+    return {**shared, **rendered}
 
 
 def _value(value: Any) -> Any:
