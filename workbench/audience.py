@@ -11,7 +11,7 @@ from workbench.campaigns.content.constants import constants
 from workbench.campaigns.content.rendering import Rendering, templates
 from workbench.campaigns.groups import Standing, holds
 from workbench.campaigns.library import SavedCampaign
-from workbench.export import linter
+from workbench.export import linter, payload
 from workbench.segments import qualify
 from workbench.segments.check import check
 from workbench.segments.model import Segment
@@ -104,10 +104,32 @@ def mark(
         never=standing.never,
         cap_salt=control.cap_salt(settings.account.salt, run),
         rendering=rendering,
-        lint=linter.lint_sql(asked.campaign.campaign.content.attributes, catalogue, rendering.values),
+        lint=linter.lint_sql(
+            asked.campaign.campaign.content.attributes,
+            catalogue,
+            identities=settings.identities.values(),
+            rendered=rendering.values,
+            overhead=payload.overhead(
+                envelope(workspace, asked.campaign, run=run, send_at=consent_at), settings.identities
+            ),
+        ),
     )
     connection.close()
     return found
+
+
+def envelope(
+    workspace: Workspace, campaign: SavedCampaign, *, run: str, send_at: datetime
+) -> payload.Envelope:
+    """Return what is the same in the batch of every user of a run."""
+    settings = workspace.settings.mparticle
+    return payload.Envelope(
+        run_id=run,
+        campaign=campaign,
+        environment=settings.environment,
+        event_name=settings.event_name,
+        send_at=send_at,
+    )
 
 
 def render(

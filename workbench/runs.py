@@ -260,13 +260,7 @@ def _reserve(workspace: Workspace, planned: Plan, key_digest: str, report: Repor
         done += users
         report("freeze", done, total)
 
-    envelope = payload.Envelope(
-        run_id=planned.run_id,
-        campaign=planned.campaign,
-        environment=planned.environment,
-        event_name=settings.mparticle.event_name,
-        send_at=planned.send_at,
-    )
+    envelope = audience.envelope(workspace, planned.campaign, run=planned.run_id, send_at=planned.send_at)
     recipients = planned.verdicts.filter(pl.col("verdict") == verdicts.SEND).select("user_code")
     batches = payload.batches(
         connection,

@@ -15,6 +15,7 @@ import polars as pl
 
 from workbench.campaigns.candidates import identities_sql
 from workbench.campaigns.content.rendering import Rendering
+from workbench.campaigns.content.shorthand import is_template
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.verdicts import TARGET
 from workbench.errors import StoreError
@@ -121,6 +122,19 @@ def batches(
                 {item.name: row[f"a{n}"] for n, item in enumerate(chosen)},
             )
         connection.unregister("recipients")
+
+
+def overhead(envelope: Envelope, identities: Mapping[str, str]) -> int:
+    """Return the bytes of a batch in which every identity, attribute and templated value is empty."""
+    content = envelope.campaign.campaign.content
+    shared = {
+        key: "" if isinstance(value, str) and is_template(value) else value
+        for key, value in envelope.attributes().items()
+    }
+    empty = _batch(
+        envelope, shared, 0, "", dict.fromkeys(identities, ""), dict.fromkeys(content.attributes, "")
+    )
+    return len(empty.body)
 
 
 def _batch(

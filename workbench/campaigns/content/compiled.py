@@ -173,7 +173,9 @@ def text(source: Source) -> str:
         case "boolean" | "date":
             return f"{column}::VARCHAR"
         case "instant":
-            form = f"CASE WHEN microsecond({column}) % 1000000 = 0 THEN '%Y-%m-%d %H:%M:%S' ELSE '%Y-%m-%d %H:%M:%S.%f' END"
-            return f"strftime(timezone('UTC', {column}), {form}) || '+00:00'"
+            utc, form = f"timezone('UTC', {column})", "%Y-%m-%d %H:%M:%S"
+            whole = f"microsecond({column}) % 1000000 = 0"
+            parts = f"CASE WHEN {whole} THEN '' ELSE strftime({utc}, '.%f') END"
+            return f"strftime({utc}, '{form}') || {parts} || '+00:00'"
         case _:
             assert_never(source.type)

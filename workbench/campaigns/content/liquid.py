@@ -28,7 +28,7 @@ from liquid.filter import with_context
 from liquid.stream import TokenStream
 from liquid.tag import Tag
 from liquid.template import BoundTemplate
-from liquid.token import TOKEN_EXPRESSION, TOKEN_TAG, Token
+from liquid.token import TOKEN_EXPRESSION, Token
 from liquid.undefined import FalsyStrictUndefined
 
 __all__ = (
@@ -83,8 +83,11 @@ class AbortTag(Tag):
 
     def parse(self, stream: TokenStream) -> Abort:
         """Take the reason as it is written: a fixed text, so that reasons can be counted and name nobody."""
-        token = stream.eat(TOKEN_TAG)
-        text = stream.current.value if stream.current.kind == TOKEN_EXPRESSION else ""
+        token = stream.current
+        text = ""
+        if stream.peek.kind == TOKEN_EXPRESSION:
+            next(stream)
+            text = stream.current.value
         text = text.strip().removeprefix(":").strip()
         if text.startswith("(") and text.endswith(")"):
             text = text[1:-1].strip()
@@ -177,6 +180,9 @@ def parse(text: str) -> BoundTemplate:
     """
     template = ENVIRONMENT.from_string(text)
     for item in expressions(template):
+        if isinstance(item, FilteredExpression):
+            for used in item.filters or ():
+                used.validate_filter_arguments(ENVIRONMENT)
         if isinstance(item, RangeLiteral):
             _refuse_long(item)
         if isinstance(item, Blank | Empty):
