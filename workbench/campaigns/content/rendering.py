@@ -90,6 +90,16 @@ class Rendering:
         reasons = [f"({reason})" for _, reason in parts]
         self.reason = f"coalesce({', '.join(reasons)})" if reasons else "NULL::VARCHAR"
 
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """The profile attributes that the templates read, by name."""
+        return self._attributes
+
+    @staticmethod
+    def columns(names: Sequence[str], catalogue: Catalogue) -> dict[str, Source]:
+        """Return where the values of some profile attributes are."""
+        return {name: _column(catalogue.attributes[name]) for name in names}
+
     def bound(self, sql: str) -> dict[str, str]:
         """Return the values that a query with parts of this one's SQL binds."""
         return {name: self._parameters[name] for name in BOUND.findall(sql)}
