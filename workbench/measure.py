@@ -13,6 +13,7 @@ import polars as pl
 from workbench import audience
 from workbench.audience import Audience
 from workbench.campaigns import check, goal, verdicts
+from workbench.campaigns.content.constants import constants
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.model import Goal
 from workbench.errors import InputError, SegmentError
@@ -148,9 +149,13 @@ def balance(workspace: Workspace, campaign: str, *, as_of: datetime, version: in
 def _decided(workspace: Workspace, saved: SavedCampaign, as_of: datetime) -> tuple[Audience, pl.DataFrame]:
     """Give every qualified user an arm and a verdict, as a run at the instant would."""
     asked = audience.ask(workspace, saved, as_of=as_of)
-    check.check(saved.campaign, workspace.settings, asked.version.catalogue)
+    standing, catalogue = workspace.groups.standing(), asked.version.catalogue
+    check.check(
+        saved.campaign, workspace.settings, catalogue, standing=standing,
+        constants=constants(asked.segment.condition, catalogue),
+    )  # fmt: skip
     marked = audience.mark(
-        workspace, asked, run=saved.campaign.id, control_share=saved.campaign.control.share
+        workspace, asked, run=saved.campaign.id, control_share=saved.campaign.control.share, standing=standing
     )
     return asked, verdicts.decide(marked, cap=saved.campaign.cap.per_run, send_at=as_of)
 
