@@ -231,3 +231,52 @@ def test_sizes_of_one_day_of_nobody_and_without_change() -> None:
     assert (nobody.layout.yaxis.range, nobody.layout.yaxis.dtick) == ((0, 1.1), 1)
     assert nobody.layout.annotations[0].text == "<b>0</b>"
     assert charts.sizes(size_frame(900, 900)).layout.yaxis.range == (0, 990)
+
+
+def test_lifts_are_drawn_by_share_and_said_where_there_is_none() -> None:
+    """The campaign's own share has its own colour; a reason stands in place of a bar."""
+    rows = [
+        ("2 %", None, "too few control users", False),
+        ("10 %", 10.0, "+10.0 points", True),
+        ("50 %", 5.4, "+5.4 points", False),
+    ]
+    figure = charts.lifts(rows)
+    bar = figure.data[0]
+    assert list(bar.x) == [0, 10.0, 5.4]
+    assert list(bar.text) == ["too few control users", "+10.0 points", "+5.4 points"]
+    assert list(bar.marker.color) == ["#56B4E9", "#009E73", "#56B4E9"]
+    assert list(figure.layout.yaxis.ticktext) == ["2 %", "<b>10 %</b>", "50 %"]
+    assert figure.layout.xaxis.range[1] > 10
+
+
+def test_without_any_lift_the_chart_says_so() -> None:
+    """No bar of 0."""
+    figure = charts.lifts([("2 %", None, "no baseline", True)])
+    assert [note.text for note in figure.layout.annotations] == [
+        "No share of control has a lift that could be computed"
+    ]
+
+
+def test_a_love_plot_shows_the_largest_difference_on_top() -> None:
+    """Flagged rows have their own sign and colour; what has no spread is not drawn; names are no markup."""
+    frame = pl.DataFrame(
+        [
+            ("vip", "true", None, True),
+            ("<b>", "mean", 0.05, False),
+            ("city", "Oslo", -0.3, True),
+        ],
+        schema={"attribute": pl.String, "level": pl.String, "smd": pl.Float64, "flagged": pl.Boolean},
+        orient="row",
+    )
+    figure = charts.love(frame, 0.1)
+    assert list(figure.layout.yaxis.ticktext) == ["city: Oslo", "&lt;b&gt;"]
+    calm, loud = figure.data
+    assert (list(calm.x), list(calm.y), list(loud.x), list(loud.y)) == ([0.05], [1], [-0.3], [0])
+    assert loud.marker.symbol == "diamond"
+    band = figure.layout.shapes[0]
+    assert (band.x0, band.x1) == (-0.1, 0.1)
+    assert figure.layout.xaxis.range[1] == 0.33
+    empty = charts.love(frame.clear(), 0.1)
+    assert [note.text for note in empty.layout.annotations] == [
+        "Nothing to compare between target and control"
+    ]

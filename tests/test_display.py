@@ -9,7 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import RichOutput, capture_output
 
 import workbench
-from workbench import charts, display, runs
+from workbench import charts, display, measure, runs
 from workbench.export.sandbox import Receiver
 from workbench.reach import curve, diff, history, overlap
 from workbench.segments import qualify
@@ -197,3 +197,36 @@ def test_an_object_without_a_display_is_refused() -> None:
     """``show`` names the type."""
     with pytest.raises(TypeError, match="int has no display of its own"):
         display.show(3)
+
+
+def test_power_shows_its_table_and_its_chart(shell: InteractiveShell, shop: Account) -> None:
+    """1,000 buyers of the last day; the events begin after the window did, which is said once."""
+    shop.save_campaign(
+        "goal", "buyers", goal={"event": "Purchase", "within_minutes": 10080}, control={"share": 0.1}
+    )
+    page, chart = shown(shell, measure.power(shop.workspace, "goal", as_of=NOW))
+    rows = texts(page.data["text/html"])
+    assert rows[0] == [
+        "Control", "Sent to", "Held out", "Lift found", "Of the rate", "Sends fewer", "Conversions lost",
+        "Revenue lost",
+    ]  # fmt: skip
+    assert rows[3] == ["10 %  (chosen)", "915", "85", "–", "–", "85", "–", "–"]
+    assert "the events begin on 2026-06-30 12:00 UTC, after the window did" in page.data["text/html"]
+    assert charts.MIME in chart.data
+    assert page.data["text/plain"] == (
+        "goal: 10 % control: 915 would be sent to and 85 held out; how small a lift would be found cannot be said: "
+        "the events begin on 2026-06-30 12:00 UTC, after the window did"
+    )
+
+
+def test_balance_shows_its_table_and_its_chart(shell: InteractiveShell, shop: Account) -> None:
+    """Both arms with their sizes; nobody's address."""
+    page, chart = shown(shell, measure.balance(shop.workspace, "hello", as_of=NOW))
+    assert texts(page.data["text/html"]) == [
+        ["Attribute", "Target (900)", "Control (100)", "Difference (SMD)", ""],
+        ["country: US", "100.0 %", "100.0 %", "+0.000", ""],
+        ["email: missing", "0.0 %", "0.0 %", "+0.000", ""],
+        ["unsubscribed: true", "0.0 %", "0.0 %", "+0.000", ""],
+    ]
+    assert "user0@example.com" not in page.data["text/html"]
+    assert charts.MIME in chart.data

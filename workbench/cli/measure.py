@@ -18,8 +18,7 @@ from workbench.workspace import Workspace, open_workspace
 MOST_ROWS = 20
 # Title and least width: a number is never cut.
 COLUMNS = {
-    "sent to": 7, "held out": 7, "lift found, points": 7, "of the rate": 7, "sends fewer": 7,
-    "conversions lost": 11, "revenue lost": 9,
+    "sent to": 7, "held out": 5, "lift found, points": 6, "of the rate": 6, "conversions lost": 11, "revenue lost": 8,
 }  # fmt: skip
 
 Name = Annotated[str, typer.Argument(help="The id of a saved campaign.")]
@@ -90,22 +89,14 @@ def balance(
 def _show_power(found: Power, workspace: Workspace) -> None:
     out.print(f"[bold]{escape(found.campaign)}[/]: {escape(found.goal)}", soft_wrap=True)
     out.print(escape(found.baseline.sentence), soft_wrap=True)
-    table = Table(Column("control", no_wrap=True), box=SIMPLE_HEAD, padding=(0, 1))
-    for title in (
-        "sent to",
-        "held out",
-        "lift found",
-        "of baseline",
-        "sends fewer",
-        "lost conversions",
-        "lost revenue",
-    ):
-        table.add_column(title, justify="right")
+    table = Table(Column("control", no_wrap=True), box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    for title, width in COLUMNS.items():
+        table.add_column(title, justify="right", min_width=width)
     for item in found.options:
         lift, relative = item.found.absolute, item.found.relative
         cells = [
             f"{item.target:,}", f"{item.control:,}", "–" if lift is None else points(lift).removesuffix(" points"),
-            "–" if relative is None else f"{relative:+,.0%}", f"{item.fewer:,}",
+            "–" if relative is None else f"{relative:+,.0%}",
             "–" if item.conversions is None else f"{item.conversions:,.1f}",
             "–" if item.revenue is None else f"{item.revenue:,.2f}",
         ]  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any
 
 from workbench import charts
 from workbench.stats.balance import THRESHOLD, Balance, spoken, value
-from workbench.stats.power import Option, Power
+from workbench.stats.power import Option, Power, points
 from workbench.widgets.markup import block, heading, notice, number, paragraph, table
 
 INSTANT = "%Y-%m-%d %H:%M %Z"
@@ -23,9 +23,15 @@ def power_html(found: Power) -> str:
     """Show the goal, the baseline, every share of control, and the cost."""
     rows = [
         (f"{option.name}{'  (chosen)' if option.chosen else ''}", number(option.target), number(option.control),
-         option.said, number(option.fewer), _decimal(option.conversions, 1), _decimal(option.revenue, 2))
+         _points(option), _relative(option), number(option.fewer), _decimal(option.conversions, 1),
+         _decimal(option.revenue, 2))
         for option in found.options
     ]  # fmt: skip
+    whys = [
+        f"{option.name}: {option.found.why}"
+        for option in found.options
+        if option.found.why is not None and found.baseline.why is None
+    ]
     return block(
         heading(f"What {found.campaign} could find out"),
         paragraph(f"Goal: {found.goal}."),
@@ -33,12 +39,14 @@ def power_html(found: Power) -> str:
         notice(f"{charts.capital(found.summary)}."),
         table(
             [
-                ("Control", "text"), ("Sent to", "number"), ("Held out", "number"), ("Smallest lift found", "wrap"),
-                ("Sends fewer", "number"), ("Conversions not gained", "number"), ("Revenue not gained", "number"),
+                ("Control", "text"), ("Sent to", "number"), ("Held out", "number"), ("Lift found", "number"),
+                ("Of the rate", "number"), ("Sends fewer", "number"), ("Conversions lost", "number"),
+                ("Revenue lost", "number"),
             ],
             rows,
-            caption="Smallest detectable lift by share of control",
+            caption="Smallest lift that would be found, by share of control",
         ),
+        paragraph(f"{'; '.join(whys)}.", quiet=True) if whys else "",
         paragraph(f"{charts.capital(found.cost)}."),
         paragraph(
             f"80 % power, 5 % two-sided; shares other than the chosen one with expected arms; {_foot(found)}", quiet=True
@@ -90,6 +98,14 @@ def balance_chart(found: Balance) -> Any:
 def _bar(option: Option) -> tuple[str, float | None, str, bool]:
     lift = None if option.found.absolute is None else 100 * option.found.absolute
     return (option.name, lift, option.said, option.chosen)
+
+
+def _points(option: Option) -> str:
+    return "–" if option.found.absolute is None else points(option.found.absolute)
+
+
+def _relative(option: Option) -> str:
+    return "–" if option.found.relative is None else f"{option.found.relative:+,.0%}"
 
 
 def _decimal(found: float | None, decimals: int) -> str:
