@@ -118,6 +118,16 @@ def test_what_was_recorded_later_is_not_seen(account: Account) -> None:
     assert (later["converted"], later["first_at"]) == (True, SEND + timedelta(minutes=1))
 
 
+def test_what_has_not_happened_yet_is_not_seen_though_it_is_recorded(account: Account) -> None:
+    """A clock that runs ahead: received an hour before it says that it happened."""
+    found = counted(
+        account, at(1800), as_of=SEND + timedelta(minutes=5), received_at=SEND - timedelta(hours=1)
+    )
+    assert (found["converted"], found["closed"]) == (False, False)
+    (later,) = ask(account, HOUR, SEND + timedelta(minutes=30), {0: SEND}).to_dicts()
+    assert (later["converted"], later["first_at"]) == (True, SEND + timedelta(minutes=30))
+
+
 def test_a_window_is_open_until_its_end(account: Account) -> None:
     """What has not happened yet is not seen; at the end exactly nothing can be added."""
     found = counted(account, at(60), at(1800), as_of=SEND + timedelta(minutes=5))

@@ -87,8 +87,7 @@ def conversions(question: Question, goal: Goal, sent: pl.DataFrame) -> pl.DataFr
     if len(codes):
         start = np.full(question.users, LATEST, np.int64)
         start[codes] = begins
-        end = min(int(begins.max()) + length, microseconds(question.as_of) + 1)
-        limits = Span(start=_instant(int(begins.min())), end=_instant(end))
+        limits = Span(start=_instant(int(begins.min())), end=_instant(int(begins.max()) + length))
         for users, instants, *priced in _events(question, goal, limits):
             after = instants - start[users]
             # Who was not sent to has the latest of all starts: the difference is below 0.
