@@ -7,6 +7,7 @@ Notebooks, the command line and papermill call these functions; there is no seco
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,8 +19,8 @@ from workbench.campaigns.check import check
 from workbench.campaigns.content.constants import constants
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.safety import blocks
-from workbench.errors import InputError
-from workbench.export import frozen, payload
+from workbench.errors import BusyError, InputError, StoreError, WorkbenchError
+from workbench.export import announce, frozen, payload
 from workbench.export.client import Client
 from workbench.export.ledger import Ledger, RequestState, Run, RunState
 from workbench.export.publish import publish
@@ -312,23 +313,41 @@ def _send(workspace: Workspace, run: Run, client: Client | None, report: Report,
     _refuse_other_receiver(workspace, run)
     sent_now = 0
     was_complete = run.state is RunState.COMPLETED
-    if run.state not in {RunState.COMPLETED, RunState.BLOCKED}:
-        with ledger.hold(run.run_id), client or connect(workspace) as open_client:
-            _take_key(ledger, run, open_client.key_digest)
-            sent_now = publish(
-                run,
-                ledger=ledger,
-                client=open_client,
-                directory=workspace.settings.directory,
-                clock=clock,
-                report=lambda done, total: report("send", done, total),
-            )
+    if run.state is RunState.BLOCKED:
+        _alert(workspace, run, announce.BLOCKED, str(run.note), clock)
+    elif not was_complete:
+        try:
+            with ledger.hold(run.run_id), client or connect(workspace) as open_client:
+                _take_key(ledger, run, open_client.key_digest)
+                sent_now = publish(
+                    run,
+                    ledger=ledger,
+                    client=open_client,
+                    directory=workspace.settings.directory,
+                    clock=clock,
+                    report=lambda done, total: report("send", done, total),
+                )
+        except BusyError:
+            raise
+        except WorkbenchError as error:
+            _alert(workspace, run, announce.FAILED, str(error), clock)
+            raise
     return Receipt(
         run=ledger.get(run.run_id),
         sent_now=sent_now,
         was_complete=was_complete,
         users=ledger.totals(run.run_id),
     )
+
+
+def _alert(workspace: Workspace, run: Run, about: str, why: str, clock: Clock) -> None:
+    """Tell the addresses of the campaign as the run has it; a ledger that fails tells nobody."""
+    with suppress(StoreError):
+        campaign = workspace.campaigns.get(run.campaign_id, run.campaign_version).campaign
+        announce.announce(
+            run, about, why, name=campaign.name, addresses=campaign.alert_to, ledger=workspace.ledger,
+            clock=clock,
+        )  # fmt: skip
 
 
 def _refuse_other_receiver(workspace: Workspace, run: Run) -> None:

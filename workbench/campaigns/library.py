@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from workbench import alerts
 from workbench.campaigns import codec
 from workbench.campaigns.check import check
 from workbench.campaigns.content.constants import constants
@@ -59,6 +60,7 @@ class CampaignLibrary:
         if self._versions.find(campaign.id) is None and self._versions.find(campaign.id, 1) is not None:
             message = f'"{campaign.id}" is archived and had its runs; choose another id'
             raise CampaignError(campaign.id, [Problem(path="id", message=message)])
+        _refuse_addresses(campaign)
         if found is None:
             at = f" version {pin.version}" if pin.version else ""
             saved = ", ".join(f'"{name}"' for name in self._segments.names()) or "none"
@@ -107,3 +109,15 @@ class CampaignLibrary:
             stored=version,
             created_at=self._versions.first_saved(version.id),
         )
+
+
+def _refuse_addresses(campaign: Campaign) -> None:
+    """An address is named by its place: it may hold a credential."""
+    message = f"is not an address that Apprise knows, such as {alerts.EXAMPLE}"
+    found = [
+        Problem(path=f"alert_to > {number}", message=message)
+        for number, address in enumerate(campaign.alert_to, 1)
+        if not alerts.is_address(address)
+    ]
+    if found:
+        raise CampaignError(campaign.id, found)

@@ -148,7 +148,7 @@ class Campaign:
     Attributes:
         id: short, lower case; part of every run id and never changed.
         name: for people.
-        alert_to: who hears of blocked and failed runs.
+        alert_to: who hears of blocked and failed runs: Apprise URLs, which may hold credentials.
     """
 
     id: str
@@ -165,6 +165,6 @@ class Campaign:
     frequency: Frequency = Frequency()
     live: Live | None = None
     needs_approval: bool = False
-    alert_to: tuple[str, ...] = ()
+    alert_to: tuple[str, ...] = field(default=(), repr=False)
     labels: tuple[str, ...] = ()
     description: str = ""

@@ -7,7 +7,9 @@ import typer
 from rich.markup import escape
 
 from workbench import __version__
-from workbench.cli import data, demo, insight, lake, library, lists, measure, sandbox, sending, serve
+from workbench.cli import (
+    control, data, demo, insight, lake, library, lists, measure, sandbox, sending, serve,
+)
 from workbench.cli.output import err, out
 from workbench.errors import WorkbenchError
 
@@ -35,6 +37,7 @@ library.segments.command("history")(insight.history)
 app.add_typer(library.campaigns, name="campaign")
 library.campaigns.command("power")(measure.power)
 library.campaigns.command("balance")(measure.balance)
+app.add_typer(control.app, name="control")
 app.add_typer(lists.app, name="lists")
 app.add_typer(lake.app, name="lake")
 app.command("reach")(data.reach)

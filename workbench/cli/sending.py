@@ -132,6 +132,9 @@ def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = Tru
     out.print(f"of {run.to_send:,} to send: {outcomes}; run {run.state}, environment {run.environment}")
     for state, words, users in workspace.ledger.answers(run.run_id):
         out.print(f"  [yellow]{users:,} {state}[/]: {escape(words)}")
+    for alert in workspace.ledger.alerts(run.run_id):
+        when = local(alert.told_at, workspace.zone)
+        out.print(f"[dim]alert to address {alert.number}, {alert.about}: {alert.outcome}, {when}[/]")
     if run.note:
         out.print(f"[yellow]{escape(run.note)}[/]", soft_wrap=True)
     if now_sent:

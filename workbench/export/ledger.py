@@ -36,6 +36,13 @@ class RequestState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class AlertOutcome(StrEnum):
+    """Whether an address took what it was told."""
+
+    SENT = "sent"
+    NOT_SENT = "not sent"
+
+
 UNFINISHED = (RequestState.RESERVED, RequestState.SENT, RequestState.UNKNOWN)
 
 
@@ -91,6 +98,21 @@ class Request:
     users: int
     attempts: int = 0
     answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What one of a campaign's addresses was told about a run, without the address.
+
+    Attributes:
+        about: ``blocked by safety check`` or ``failed``.
+        number: the place of the address in ``alert_to``, from 1.
+    """
+
+    about: str
+    number: int
+    outcome: AlertOutcome
+    told_at: datetime
 
 
 class Ledger:
@@ -265,6 +287,31 @@ class Ledger:
             for run_id, state, users in sql.execute(query):
                 found[run_id][RequestState(state)] = int(users)
         return found
+
+    def alerts(self, run_id: str) -> list[Alert]:
+        """Return who was told about a run, by place."""
+        table = tables.alerts
+        query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.about, table.c.number)
+        with self._database.reading() as sql:
+            return [
+                Alert(
+                    about=row.about, number=row.number, outcome=AlertOutcome(row.outcome), told_at=row.told_at
+                )
+                for row in sql.execute(query)
+            ]  # fmt: skip
+
+    def record_alert(self, run_id: str, alert: Alert) -> None:
+        """Record what became of an alert; a later try replaces the earlier one."""
+        table = tables.alerts
+        where = (table.c.run_id == run_id, table.c.about == alert.about, table.c.number == alert.number)
+        with self._database.transaction() as sql:
+            sql.execute(table.delete().where(*where))
+            sql.execute(
+                table.insert().values(
+                    run_id=run_id, about=alert.about, number=alert.number, outcome=alert.outcome.value,
+                    told_at=alert.told_at,
+                )
+            )  # fmt: skip
 
     @contextmanager
     def hold(self, run_id: str) -> Iterator[None]:

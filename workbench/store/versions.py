@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -33,7 +33,7 @@ class Version:
     id: str
     version: int
     digest: str
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
     created_at: datetime
     created_by: str
     archived_at: datetime | None
