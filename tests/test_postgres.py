@@ -1,5 +1,6 @@
 """The path on PostgreSQL: the same promises as on SQLite, with a real server."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from accounts import BUYERS, NOW, Account, make_account, people, purchases
 
 from workbench import runs
-from workbench.errors import BusyError, DestinationError, StoreError
+from workbench.errors import BusyError, DestinationError, InputError, StoreError
 from workbench.export.ledger import RunState
 from workbench.export.sandbox import Receiver, parse_answers, report
 from workbench.workspace import open_workspace
@@ -65,3 +66,40 @@ def test_a_read_only_workspace_writes_nothing(team: Account) -> None:
     with pytest.raises(StoreError, match="read-only"):
         dashboard.ledger.set_state("x", RunState.COMPLETED, now=NOW)
     dashboard.database.close()
+
+
+def test_control_groups_hold_out_and_stay(team: Account, receiver: Receiver) -> None:
+    """Groups, flags and the refusal to remove what a run needs, with the same users as on SQLite."""
+    groups = team.workspace.groups
+    groups.add("system", 0.05, now=NOW)
+    groups.add("vip", 0.03, custom=True, now=NOW)
+    groups.flag("00001", now=NOW)
+    groups.flag("00001", now=NOW)
+    standing = groups.standing()
+    assert [(group.name, group.share, group.created_at) for group in standing.groups] == [
+        ("system", 0.05, NOW), ("vip", 0.03, NOW),
+    ]  # fmt: skip
+    assert standing.never == ("00001",)
+    with pytest.raises(InputError, match="names are never used twice"):
+        groups.add("vip", 0.03, custom=True, now=NOW)
+    receipt = runs.execute(team.workspace, runs.plan(team.workspace, "hello", as_of=NOW))
+    held_out = receipt.waterfall.filter(receipt.waterfall["held_by"] == "system")["users"].sum()
+    drawn = [hashlib.md5(f"test-salt/group/system:{n:05d}".encode()).hexdigest()[:8] for n in range(1000)]
+    assert held_out == sum(key < "0ccccccd" for n, key in enumerate(drawn) if n != 1)
+    groups.remove("vip", now=NOW)
+    team.save_campaign("hello", "buyers", control={"system": False, "without_system": "test"})
+    with pytest.raises(InputError, match=f'held users out of run "{receipt.run.run_id}"'):
+        groups.remove("system", now=NOW)
+    groups.unflag("00001")
+    assert groups.standing().never == ()
+
+
+def test_a_blocked_run_is_recorded_with_its_alert(team: Account) -> None:
+    """The long name of the state fits; the alert that nobody takes is recorded once, however often it is tried."""
+    team.save_campaign("safe", "buyers", safety_check={"more_than": 999}, alert_to=["json://127.0.0.1:9/"])
+    for _ in range(2):
+        receipt = runs.execute(team.workspace, runs.plan(team.workspace, "safe", as_of=NOW))
+        assert (receipt.sent_now, receipt.run.state) == (0, "blocked by safety check")
+    (alert,) = team.workspace.ledger.alerts(receipt.run.run_id)
+    assert (alert.about, alert.number, alert.outcome) == ("blocked by safety check", 1, "not sent")
+    assert team.workspace.ledger.previous("safe", receipt.run.occurrence) is None

@@ -15,6 +15,7 @@ DOORS = {
         "store/migrations/versions/0002_deleted_files.py", "store/migrations/versions/0003_control_groups.py",
         "campaigns/groups.py", "export/ledger.py",
     },
+    "apprise": {"alerts.py"},
     "requests": {"export/client.py"},
     "papermill": {"runner.py"},
     "ipywidgets": {
