@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 
 from workbench.campaigns import control
-from workbench.campaigns.candidates import candidates
+from workbench.campaigns.candidates import Report, candidates
 from workbench.campaigns.content.constants import constants
 from workbench.campaigns.content.rendering import Rendering, templates
 from workbench.campaigns.groups import Standing, holds
@@ -67,6 +67,7 @@ def mark(
     control_share: float | None,
     consent_at: datetime | None = None,
     standing: Standing | None = None,
+    report: Report = lambda done, total: None,
 ) -> pl.DataFrame:
     """Mark each user of an audience: the frame of ``campaigns.candidates`` for one share of control.
 
@@ -77,6 +78,7 @@ def mark(
         control_share: of the qualified users whom no group of the account holds out.
         consent_at: the instant at which consent is read; by default that of the question.
         standing: the account's control groups; by default as they are now.
+        report: told how many user codes are done, and the last of them.
 
     Raises:
         ProblemsError: the settings name attributes that the profiles do not have.
@@ -113,6 +115,7 @@ def mark(
                 envelope(workspace, asked.campaign, run=run, send_at=consent_at), settings.identities
             ),
         ),
+        report=report,
     )
     connection.close()
     return found

@@ -101,7 +101,7 @@ def preview(
         workspace, planned.campaign, version, connection, as_of=planned.as_of, now=planned.send_at
     )
     if user_id is not None:
-        chosen = {_code(connection, user_id, planned.as_of): f"user {user_id}"}
+        chosen = {_code(connection, user_id, planned.as_of): "asked for"}
     else:
         chosen = _worst(planned, version, connection, rendering)
     found = [

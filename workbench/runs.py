@@ -153,10 +153,10 @@ def plan(
         saved.campaign, settings, catalogue, standing=standing,
         constants=constants(asked.segment.condition, catalogue),
     )  # fmt: skip
-    report("verdicts", 1, 3)
+    report("verdicts", 0, 1)
     marked = audience.mark(
         workspace, asked, run=this_run, control_share=saved.campaign.control.share, consent_at=now,
-        standing=standing,
+        standing=standing, report=lambda done, total: report("verdicts", done, total),
     )  # fmt: skip
     report("cap", 2, 3)
     blocked = safety_check(workspace, saved, occurrence, marked.height)

@@ -1,6 +1,6 @@
 """What the verdicts need to know of each qualified user: hashes and flags, never an attribute."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -19,6 +19,8 @@ SCHEMA = {
 }  # fmt: skip
 USERS = 40_960
 
+
+Report = Callable[[int, int], None]
 
 def usable(column: str) -> str:
     """Return SQL for an identity as it may be sent: trimmed, NULL when empty or a spelt-out nothing."""
@@ -66,6 +68,7 @@ def candidates(
     cap_salt: str,
     rendering: Rendering,
     lint: str,
+    report: Report = lambda done, total: None,
 ) -> pl.DataFrame:
     """Look up each qualified user once, ``USERS`` at a time.
 
@@ -82,6 +85,7 @@ def candidates(
         cap_salt: decides who comes first.
         rendering: of the campaign's values, on this connection.
         lint: SQL over ``p`` and the rendered values that names the broken rule, or NULL.
+        report: told how many user codes are done, and the last of them.
 
     Returns:
         One row a user, in the order of ``user_code``, with the columns of ``SCHEMA``; ``duplicate`` as
@@ -119,10 +123,13 @@ WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}"""
     parameters |= rendering.bound(sql)
     connection.register("qualified", qualified)
     into = "CREATE TEMP TABLE known AS"
-    for first, last in _ranges(connection, qualified, everyone=everyone):
+    parts = list(_ranges(connection, qualified, everyone=everyone))
+    end = parts[-1][1]
+    for first, last in parts:
         rendering.render("qualified", first, last)
         engine.execute(connection, f"{into} {sql}", {**parameters, "first": first, "last": last})
         into = "INSERT INTO known"
+        report(min(last, end), end)
     doubled = duplicates.duplicates_sql("known", list(digests))
     columns = {**{name: name for name in SCHEMA}, "duplicate": "d.user_code IS NOT NULL AS duplicate"}
     found = engine.frame(

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from workbench import __version__
 from workbench.cli import (
-    control, data, demo, insight, lake, library, lists, measure, sandbox, sending, serve,
+    control, data, demo, insight, lake, library, lists, measure, previewing, sandbox, sending, serve,
 )
 from workbench.cli.output import err, out
 from workbench.errors import WorkbenchError
@@ -38,6 +38,7 @@ app.add_typer(library.campaigns, name="campaign")
 library.campaigns.command("power")(measure.power)
 library.campaigns.command("balance")(measure.balance)
 app.add_typer(control.app, name="control")
+library.campaigns.command("preview")(previewing.show_preview)
 app.add_typer(lists.app, name="lists")
 app.add_typer(lake.app, name="lake")
 app.command("reach")(data.reach)

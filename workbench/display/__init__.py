@@ -14,7 +14,7 @@ from IPython.display import publish_display_data
 from workbench import charts, progress
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET, held_label, steps
-from workbench.display import insight, measures
+from workbench.display import content, insight, measures
 from workbench.errors import WorkbenchError
 from workbench.export.ledger import RequestState
 from workbench.reach import Reach
@@ -310,4 +310,5 @@ SHOWN: dict[type, tuple[Callable[[Any], str], Callable[[Any], str], Callable[[An
     Catalogue: (_catalogue_text, _catalogue_html, None),
     **insight.SHOWN,
     **measures.SHOWN,
+    **content.SHOWN,
 }
