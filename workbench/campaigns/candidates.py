@@ -22,6 +22,7 @@ USERS = 40_960
 
 Report = Callable[[int, int], None]
 
+
 def usable(column: str) -> str:
     """Return SQL for an identity as it may be sent: trimmed, NULL when empty or a spelt-out nothing."""
     blanks = engine.literal(engine.BLANKS)

@@ -8,7 +8,18 @@ from rich.markup import escape
 
 from workbench import __version__
 from workbench.cli import (
-    control, data, demo, insight, lake, library, lists, measure, previewing, sandbox, sending, serve,
+    control,
+    data,
+    demo,
+    insight,
+    lake,
+    library,
+    lists,
+    measure,
+    previewing,
+    sandbox,
+    sending,
+    serve,
 )
 from workbench.cli.output import err, out
 from workbench.errors import WorkbenchError
