@@ -24,6 +24,7 @@ DOORS = {
     "keyring": {"settings.py"},
     "statsmodels": {"stats/power.py"},
     "scipy": {"stats/power.py"},
+    "liquid": {"campaigns/content/liquid.py"},
     "tornado": {f"export/sandbox/{path.name}" for path in (PACKAGE / "export" / "sandbox").glob("*.py")},
     "typer": {f"cli/{path.name}" for path in (PACKAGE / "cli").glob("*.py")},
 }  # fmt: skip

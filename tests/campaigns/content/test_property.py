@@ -65,6 +65,7 @@ PLAIN: dict[str, Any] = {
 
 
 @example("{{ Profile.name | capitalize }}", [(PLAIN | {"name": "ǆabc İ"}, None, None)])
+@example("{{ Profile.name }}", [(PLAIN | {"name": ""}, None, None)])
 @example("{{ Profile.vip | default: 'no' }}", [(PLAIN, None, None)])
 @example("{{ Profile.tags }}{{ viewed }}", [(PLAIN, ["", None, "b"], None)])
 @settings(max_examples=150, deadline=None)
