@@ -205,6 +205,8 @@ def test_power_shows_its_table_and_its_chart(shell: InteractiveShell, shop: Acco
     shop.save_campaign(
         "goal", "buyers", goal={"event": "Purchase", "within_minutes": 10080}, control={"share": 0.1}
     )
+    (saved,) = shown(shell, shop.workspace.campaigns.get("goal"))
+    assert "Goal: did &quot;Purchase&quot; within 7 days of the send." in saved.data["text/html"]
     page, chart = shown(shell, measure.power(shop.workspace, "goal", as_of=NOW))
     rows = texts(page.data["text/html"])
     assert rows[0] == [

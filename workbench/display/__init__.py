@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import publish_display_data
 
 from workbench import charts, progress
+from workbench.campaigns import goal
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET, held_label, steps
 from workbench.display import content, insight, measures
@@ -192,7 +193,12 @@ def _campaign_text(saved: SavedCampaign) -> str:
 
 
 def _campaign_html(saved: SavedCampaign) -> str:
-    return block(heading(saved.campaign.name), paragraph(_campaign_text(saved)))
+    wanted = saved.campaign.goal
+    return block(
+        heading(saved.campaign.name),
+        paragraph(_campaign_text(saved)),
+        paragraph(f"Goal: {goal.sentence(wanted)}.") if wanted else "",
+    )
 
 
 def _counts_text(counts: Counts) -> str:
