@@ -61,15 +61,15 @@ def test_there_is_one_system_group_and_up_to_ten_custom_ones(account: Account) -
     groups = account.workspace.groups
     with pytest.raises(InputError, match="needs a system group first"):
         groups.add("vip", 0.05, custom=True, now=NOW)
-    groups.add("everyone", 0.05, now=NOW)
-    with pytest.raises(InputError, match='"everyone" is the system group, and there is one'):
-        groups.add("other", 0.05, now=NOW)
+    groups.add("system-2026", 0.05, now=NOW)
+    with pytest.raises(InputError, match='"system-2026" is the system group, and there is one'):
+        groups.add("system", 0.05, now=NOW)
     for n in range(10):
         groups.add(f"custom-{n}", 0.02, custom=True, now=NOW)
     with pytest.raises(InputError, match="there are 10 custom groups, which is the most"):
         groups.add("custom-10", 0.02, custom=True, now=NOW)
     standing = groups.standing()
-    assert (standing.system.name, len(standing.custom)) == ("everyone", 10)
+    assert (standing.system.name, len(standing.custom)) == ("system-2026", 10)
 
 
 def test_a_group_is_kept_as_it_was_made(account: Account) -> None:
@@ -96,6 +96,15 @@ def test_a_name_is_plain(account: Account, name: str) -> None:
     """It is part of labels and of the hashed string."""
     with pytest.raises(InputError, match="is not a name of a group"):
         account.workspace.groups.add(name, 0.05, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "custom"), [("vip", False), ("systems", False), ("system", True), ("system-2", True)]
+)
+def test_a_forgotten_custom_does_not_hold_everybody_out(account: Account, name: str, custom: bool) -> None:
+    """The system group is known by its name, and custom groups are not called so."""
+    with pytest.raises(InputError, match='the system group is called "system" or "system-'):
+        account.workspace.groups.add(name, 0.03, custom=custom, now=NOW)
 
 
 def test_a_name_is_never_used_again(account: Account) -> None:

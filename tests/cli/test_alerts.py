@@ -28,6 +28,7 @@ def test_a_credential_is_never_shown(
     assert "alert to address 1, blocked by safety check: not sent" in shown.out
     with pytest.raises(CampaignError) as caught:
         save(shop, f"nosuch://user:{secret}@example.com")
+    assert not [record for record in caplog.records if record.name.startswith("apprise")]
     assert "alert_to > 1: is not an address that Apprise knows" in str(caught.value)
     texts = [
         repr(saved), repr(plan), repr(receipt), repr(shop.workspace.ledger.alerts(receipt.run.run_id)),

@@ -45,6 +45,8 @@ def test_profiles_are_flagged_and_unflagged(run: Run, shop: Account) -> None:
     found = json.loads(run("control", "unflag", "00001", "--json", "-c", shop.config).out)
     assert found == {"never_in_control": 0}
     assert run("control", "unflag", "00001", "-c", shop.config).code == 3
+    unknown = run("control", "flag", "1", "-c", shop.config)
+    assert (unknown.code, 'no user "1" in the lake' in unknown.err) == (3, True)
 
 
 def test_a_blocked_send_tells_why_and_exits_with_8(run: Run, shop: Account) -> None:

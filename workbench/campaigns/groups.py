@@ -26,6 +26,7 @@ MOST_NEVER = 20
 LONGEST_SALT = 200
 LONGEST_ID = 300
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+SYSTEM_NAME = re.compile(r"system(-.+)?")
 
 
 class Kind(StrEnum):
@@ -97,7 +98,8 @@ class Groups:
         """Add a group; without ``custom`` the system group.
 
         Args:
-            name: lower case, never used before.
+            name: lower case, never used before; ``system`` or ``system-…`` for the system group only, so that
+                a forgotten ``custom`` does not hold users out of every campaign.
             share: of all users.
             custom: whether only campaigns that name it hold it out.
             salt: of a group that was drawn elsewhere; by default ``{account salt}/group/{name}``.
@@ -108,8 +110,8 @@ class Groups:
             BusyError: somebody else has just added a group of this name.
         """
         salt = control.group_salt(self._account_salt, name) if salt is None else salt
-        _refuse_value(name, share, salt)
         kind = Kind.CUSTOM if custom else Kind.SYSTEM
+        _refuse_value(name, kind, share, salt)
         group = Group(name=name, kind=kind, share=share, salt=salt, created_at=now, created_by=actor())
         try:
             with self._database.transaction() as sql:
@@ -241,10 +243,13 @@ def _holds_out(group: Group, body: object) -> bool:
     return group.name in settings.get("custom", ())
 
 
-def _refuse_value(name: str, share: float, salt: str) -> None:
+def _refuse_value(name: str, kind: Kind, share: float, salt: str) -> None:
     if not NAME.fullmatch(name):
         rule = "lower-case letters, digits and hyphens, at most 60, a letter or digit first"
         raise InputError(f'"{name}" is not a name of a group: {rule}')
+    if (kind is Kind.SYSTEM) != bool(SYSTEM_NAME.fullmatch(name)):
+        rule = 'the system group is called "system" or "system-…", and no custom group (--custom) is'
+        raise InputError(f'"{name}" is not a name of a {kind} group: {rule}')
     if not (math.isfinite(share) and LEAST_SHARE <= share <= MOST_SHARE):
         raise InputError(
             f"a share of {share:g} is outside {LEAST_SHARE:g} to {MOST_SHARE:g} of all users, "

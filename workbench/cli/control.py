@@ -10,6 +10,8 @@ from rich.table import Column, Table
 from workbench.campaigns.control import control_salt
 from workbench.campaigns.group_overlap import GroupReport, report
 from workbench.cli.output import Config, Json, answer, local, out
+from workbench.errors import NotFoundError
+from workbench.store import engine
 from workbench.store.lake import utc_now
 from workbench.workspace import Workspace, open_workspace
 
@@ -119,7 +121,13 @@ def remove_command(name: Name, config: Config = None, json: Json = False) -> Non
 @app.command("flag")
 def flag_command(user: User, config: Config = None, json: Json = False) -> None:
     """Never hold a profile out, by no group; at most 20."""
-    groups = open_workspace(config).groups
+    workspace = open_workspace(config)
+    groups = workspace.groups
+    connection = workspace.lake.at().connect()
+    known = engine.rows(connection, "SELECT 1 FROM users WHERE user_id = $user", {"user": user})
+    connection.close()
+    if not known:
+        raise NotFoundError(f'no user "{user}" in the lake: a mistyped id would be flagged for nothing')
     groups.flag(user, now=utc_now())
     _answer_never(len(groups.standing().never), as_json=json)
 
