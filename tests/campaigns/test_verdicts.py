@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.campaigns.candidates import SCHEMA
-from workbench.campaigns.verdicts import decide, waterfall
+from workbench.campaigns.verdicts import WATERFALL, decide, steps, waterfall
 
 AT = datetime(2026, 7, 1, tzinfo=UTC)
 FINE = {
@@ -92,6 +92,32 @@ def test_nobody_is_a_valid_answer() -> None:
     found = decide(candidates(), cap=100, send_at=AT)
     assert found.columns == ["user_code", "arm", "held_by", "verdict", "reason", "send_at"]
     assert (found.height, waterfall(found).height) == (0, 0)
+
+
+def test_the_safety_check_comes_before_every_other_reason() -> None:
+    """Blocked: sound or not, held out or not, capped or not, all have one reason and keep their arm."""
+    frame = candidates(
+        {}, {"duplicate": True}, {"held_by": "system"}, {"reachable": False, "held_by": "campaign"}
+    )
+    found = decide(frame, cap=1, send_at=AT, blocked=True)
+    assert found["verdict"].unique().to_list() == ["not sent"]
+    assert found["reason"].unique().to_list() == ["safety check"]
+    assert found["arm"].to_list() == ["target", "target", "control", "control"]
+    assert waterfall(found)["held_by"].to_list() == [None, "system", "campaign"]
+
+
+def test_steps_fold_the_arms_and_keep_the_groups_apart() -> None:
+    """A reason is one row with both arms, each group of held-out users its own; an old run has no group."""
+    rows = [
+        ("not sent", "unsubscribed", "target", None, 3), ("not sent", "unsubscribed", "control", "system", 1),
+        ("not sent", "unsubscribed", "control", "campaign", 2), ("holdout", None, "control", "system", 5),
+        ("holdout", None, "control", None, 7), ("send", None, "target", None, 9),
+    ]  # fmt: skip
+    found = steps(pl.DataFrame(rows, schema=WATERFALL, orient="row"))
+    assert found.rows() == [
+        ("not sent", "unsubscribed", None, 3, 3, 6), ("holdout", None, "system", 0, 5, 5),
+        ("holdout", None, "campaign", 0, 7, 7), ("send", None, None, 9, 0, 9),
+    ]  # fmt: skip
 
 
 users = st.fixed_dictionaries(
