@@ -100,7 +100,8 @@ def given(value: Any) -> Any:
         case float() if value.is_integer() and abs(value) < 2**53:
             return int(value)
         case list():
-            return [given(item) for item in value if given(item) is not None or item == ""] or None
+            kept = ["" if item == "" else given(item) for item in value]
+            return [item for item in kept if item is not None] or None
         case "":
             return None
         case _:
