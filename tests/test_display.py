@@ -11,7 +11,6 @@ from IPython.utils.capture import RichOutput, capture_output
 import workbench
 from workbench import charts, display, measure, runs
 from workbench.export.sandbox import Receiver
-from workbench.preview import preview
 from workbench.reach import curve, diff, history, overlap
 from workbench.segments import qualify
 from workbench.segments.build import bucket, did, prop, user
@@ -233,12 +232,3 @@ def test_balance_shows_its_table_and_its_chart(shell: InteractiveShell, shop: Ac
     ]
     assert "user0@example.com" not in page.data["text/html"]
     assert charts.MIME in chart.data
-
-
-def test_a_preview_shows_texts_escaped(shell: InteractiveShell, shop: Account) -> None:
-    """Each example with its texts and its batch; what a profile holds is text, never markup."""
-    values = {"b": "<b>{{ Profile.country }}</b>"}
-    shop.save_campaign("greet", "buyers", content={"values": values})
-    (page,) = shown(shell, preview(shop.workspace, "greet", user_id="00007", as_of=NOW, now=NOW))
-    assert texts(page.data["text/html"]) == [["Value", "Text"], ["b", "&lt;b&gt;US&lt;/b&gt;"]]
-    assert page.data["text/plain"] == 'preview of "greet": 1 users shown, 1,000 of 1,000 would be sent to'

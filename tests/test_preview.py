@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from accounts import NOW, Account
 
-from workbench import runs
+from workbench import display, runs
 from workbench.errors import NotFoundError
 from workbench.export.frozen import read_body
 from workbench.export.sandbox import Receiver
-from workbench.preview import preview
+from workbench.preview import Preview, preview
 
 VALUES = {"b": "Hi {{ Profile.first_name | default: 'you' }}", "c": "{{ Profile.city | upcase }}"}
 
@@ -85,3 +85,14 @@ def test_an_empty_segment_has_no_worst_case(town: Account) -> None:
     town.save_campaign("empty", "nobody", content={"values": VALUES})
     found = preview(town.workspace, "empty", as_of=NOW, now=NOW)
     assert (found.examples, found.faults.height) == ((), 0)
+
+
+def test_a_cell_shows_texts_escaped(town: Account) -> None:
+    """The display is registered; what a profile holds is text, never markup."""
+    town.save_campaign("bold", "buyers", content={"values": {"b": "<b>{{ Profile.city }}</b>"}})
+    text, markup, _ = display.SHOWN[Preview]
+    found = preview(town.workspace, "bold", user_id="000", as_of=NOW, now=NOW)
+    assert "<td>b</td>" in markup(found)
+    assert "&lt;b&gt;Rome&lt;/b&gt;" in markup(found)
+    assert "<b>Rome" not in markup(found)
+    assert text(found) == 'preview of "bold": 1 users shown, 3 of 5 would be sent to'
