@@ -71,31 +71,38 @@ def report(
         StoreError: the lake cannot be read.
     """
     groups = standing.groups
-    both = list(combinations(range(len(groups)), 2))
-    parameters: dict[str, object] = {"never": list(standing.never)} if groups else {}
-    members = []
-    for n, group in enumerate(groups):
-        members.append(
-            f"left(md5($salt_{n} || ':' || user_id), {control.CONTROL_DIGITS}) < $below_{n} AS in_{n}"
-        )
-        parameters |= {f"salt_{n}": group.salt, f"below_{n}": control.threshold(group.share)}
-    never = ["list_contains($never, user_id) AS never"] if groups else []
-    counts = [f"count(*) FILTER (in_{n} AND NOT never)" for n in range(len(groups))]
-    counts += [f"count(*) FILTER (in_{a} AND in_{b} AND NOT never)" for a, b in both]
-    sql = f"SELECT {', '.join(['count(*)', *counts])} FROM (SELECT {', '.join(['user_id', *never, *members])} FROM users)"
-    ((users, *found),) = engine.rows(connection, sql, parameters)
-    sizes = tuple(Size(group=group, users=found[n]) for n, group in enumerate(groups))
+    counts = _combinations(connection, standing)
+    total = sum(counts.values())
+    sizes = tuple(Size(group=group, users=_users(counts, 1 << n)) for n, group in enumerate(groups))
     pairs = tuple(
-        _pair(users, sizes[a], sizes[b], shared)
-        for (a, b), shared in zip(both, found[len(groups) :], strict=True)
+        _pair(total, sizes[a], sizes[b], _users(counts, 1 << a | 1 << b))
+        for a, b in combinations(range(len(groups)), 2)
     )
     warnings = (
         *_same_salts(groups, campaign_salts or {}),
         *(_told(pair) for pair in pairs if pair.beyond_chance),
     )
     return GroupReport(
-        users=users, sizes=sizes, pairs=pairs, never=len(standing.never), warnings=tuple(warnings)
+        users=total, sizes=sizes, pairs=pairs, never=len(standing.never), warnings=tuple(warnings)
     )
+
+
+def _combinations(connection: engine.Connection, standing: Standing) -> dict[int, int]:
+    """Count users by the set of groups that they are in: bit n is the n-th group; one md5 a user and group."""
+    parameters: dict[str, object] = {"never": list(standing.never)} if standing.groups else {}
+    bits = []
+    for n, group in enumerate(standing.groups):
+        member = f"left(md5($salt_{n} || ':' || user_id), {control.CONTROL_DIGITS}) < $below_{n}"
+        bits.append(f"CASE WHEN {member} THEN {1 << n} ELSE 0 END")
+        parameters |= {f"salt_{n}": group.salt, f"below_{n}": control.threshold(group.share)}
+    mask = f"CASE WHEN list_contains($never, user_id) THEN 0 ELSE {' + '.join(bits)} END" if bits else "0"
+    sql = f"SELECT groups, count(*) FROM (SELECT {mask} AS groups FROM users) GROUP BY groups"
+    return {int(groups): int(users) for groups, users in engine.rows(connection, sql, parameters)}
+
+
+def _users(counts: dict[int, int], wanted: int) -> int:
+    """Return how many users are in all groups of a set of bits."""
+    return sum(users for groups, users in counts.items() if groups & wanted == wanted)
 
 
 def _pair(users: int, first: Size, second: Size, shared: int) -> Pair:
