@@ -19,7 +19,7 @@ def test_the_slider_and_the_limit_move_by_keyboard_and_the_numbers_follow(lab: s
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     tiles.filter(has_text="Held out").get_by_text("125", exact=True).wait_for()
-    page.locator(".js-plotly-plot .bartext").get_by_text("−125", exact=True).wait_for()
+    page.locator(".js-plotly-plot .barlayer .bartext").get_by_text("−125", exact=True).wait_for()
     page.get_by_text("control: {share: 0.12}").wait_for()
     page.locator(".wb-stale").wait_for(state="detached")
     assert [text.split() for text in tiles.all_inner_texts()] == [
