@@ -17,7 +17,8 @@ RUN = Run(
     verdicts=[{"verdict": "send", "reason": None, "arm": "target", "users": 3}],
 )  # fmt: skip
 REQUESTS = [
-    Request(number=n, state=RequestState.RESERVED, offset=0, length=1, digest="d", users=n) for n in (1, 2)
+    Request(number=n, state=RequestState.RESERVED, offset=0, length=1, digest="d", users=n, batches=n)
+    for n in (1, 2)
 ]
 
 

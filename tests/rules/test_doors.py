@@ -13,6 +13,7 @@ DOORS = {
         "store/database.py", "store/tables.py", "store/lake.py", "store/versions.py", "store/ingest/run.py",
         "store/sweep.py", "store/migrations/versions/0001_first_tables.py",
         "store/migrations/versions/0002_deleted_files.py", "store/migrations/versions/0003_control_groups.py",
+        "store/migrations/versions/0004_purposes_and_batches.py",
         "campaigns/groups.py", "export/ledger.py",
     },
     "apprise": {"alerts.py"},

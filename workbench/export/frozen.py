@@ -109,7 +109,7 @@ def _write_bodies(
             requests.append(
                 Request(
                     number=number, state=RequestState.RESERVED, offset=offset, length=len(body),
-                    digest=hashlib.sha256(body).hexdigest(), users=len(group),
+                    digest=hashlib.sha256(body).hexdigest(), users=len(group), batches=len(group),
                 )
             )  # fmt: skip
             offset += len(body) + 1

@@ -36,6 +36,13 @@ class RequestState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Purpose(StrEnum):
+    """What a run is for; a test is outside caps and reports."""
+
+    CAMPAIGN = "campaign"
+    TEST = "test"
+
+
 class AlertOutcome(StrEnum):
     """Whether an address took what it was told."""
 
@@ -79,6 +86,7 @@ class Run:
     created_by: str
     finished_at: datetime | None = None
     note: str | None = None
+    purpose: Purpose = Purpose.CAMPAIGN
 
     @property
     def to_send(self) -> int:
@@ -88,7 +96,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One frozen request: where its bytes lie, and what became of it."""
+    """One frozen request: where its bytes lie, and what became of it.
+
+    Attributes:
+        users: whose batches it holds; all batches of a user are in one request.
+        batches: at least one a user.
+    """
 
     number: int
     state: RequestState
@@ -96,6 +109,7 @@ class Request:
     length: int
     digest: str
     users: int
+    batches: int
     attempts: int = 0
     answer: str | None = None
 
@@ -169,7 +183,7 @@ class Ledger:
                             {
                                 "run_id": run.run_id, "number": request.number, "state": request.state,
                                 "offset": request.offset, "length": request.length, "digest": request.digest,
-                                "users": request.users, "attempts": 0,
+                                "users": request.users, "batches": request.batches, "attempts": 0,
                             }
                             for request in requests
                         ],
@@ -190,7 +204,8 @@ class Ledger:
             return [
                 Request(
                     number=row.number, state=RequestState(row.state), offset=row.offset, length=row.length,
-                    digest=row.digest, users=row.users, attempts=row.attempts, answer=row.answer,
+                    digest=row.digest, users=row.users, batches=row.batches, attempts=row.attempts,
+                    answer=row.answer,
                 )
                 for row in sql.execute(query)
             ]  # fmt: skip
@@ -349,4 +364,4 @@ class Ledger:
 
 
 def _run(row: sa.RowMapping) -> Run:
-    return Run(**{**row, "state": RunState(row["state"])})
+    return Run(**{**row, "state": RunState(row["state"]), "purpose": Purpose(row["purpose"])})

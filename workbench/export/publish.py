@@ -57,7 +57,7 @@ def publish(
     for request in waiting:
         body = read_body(directory / run.bodies_path, request)
         ledger.mark(run.run_id, request.number, RequestState.SENT, now=clock())
-        answer = client.send(body, request.users)
+        answer = client.send(body, request.batches)
         state = _state(request, answer)
         ledger.mark(run.run_id, request.number, state, answer=answer.message, now=clock())
         if state not in {RequestState.ACCEPTED, RequestState.REJECTED}:

@@ -138,6 +138,7 @@ runs = Table(
     Column("created_by", String(200), nullable=False),
     Column("finished_at", Instant),
     Column("note", Text),
+    Column("purpose", String(20), nullable=False, server_default="campaign"),
     UniqueConstraint("campaign_id", "occurrence", name="one_run_per_occurrence"),
 )
 
@@ -154,6 +155,7 @@ requests = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("answer", Text),
     Column("answered_at", Instant),
+    Column("batches", Integer, nullable=False, server_default="0"),
     ForeignKeyConstraint(["run_id"], ["runs.run_id"], name="request_of_a_run"),
 )
 
@@ -171,6 +173,14 @@ control_groups = Table(
 
 never_in_control = Table(
     "never_in_control",
+    metadata,
+    Column("user_id", String(300), primary_key=True),
+    Column("flagged_at", Instant, nullable=False),
+    Column("flagged_by", String(200), nullable=False),
+)
+
+test_profiles = Table(
+    "test_profiles",
     metadata,
     Column("user_id", String(300), primary_key=True),
     Column("flagged_at", Instant, nullable=False),
