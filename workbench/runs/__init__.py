@@ -1,0 +1,16 @@
+"""The path: plan a run without a side effect, then execute it once.
+
+    qualify - safety - control - identity - reachable, consent - render, lint - cap   (planning)
+    freeze - reserve                                                          (reserving)
+    send - mark                                                               (sending)
+
+Notebooks, the command line and papermill call ``plan``, ``execute`` and ``resume``; there is no second way
+to send.
+"""
+
+from workbench.runs.planning import Plan, Report, plan, run_id, safety_check
+from workbench.runs.sending import Clock, Receipt, connect, execute, resume
+
+__all__ = [
+    "Clock", "Plan", "Receipt", "Report", "connect", "execute", "plan", "resume", "run_id", "safety_check",
+]  # fmt: skip

@@ -1,0 +1,168 @@
+"""Decide who would be sent to, without a side effect."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from workbench import audience
+from workbench.campaigns import verdicts
+from workbench.campaigns.check import check
+from workbench.campaigns.content.constants import constants
+from workbench.campaigns.library import SavedCampaign
+from workbench.campaigns.safety import blocks
+from workbench.errors import InputError
+from workbench.export.ledger import Run
+from workbench.store.lake import utc_now
+from workbench.workspace import Workspace
+
+Report = Callable[[str, int, int], None]
+
+
+def silent(label: str, done: int, total: int) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that a run would do, before it does anything.
+
+    Attributes:
+        verdicts: one row a qualified user, see ``campaigns.verdicts.decide``.
+        audience: the segment as a sentence.
+        blocked: why the safety check lets nobody be sent to; None when it does.
+        already: the run that this occurrence has had; executing the plan then only finishes it.
+    """
+
+    run_id: str
+    campaign: SavedCampaign
+    audience: str
+    occurrence: datetime
+    as_of: datetime
+    send_at: datetime
+    lake_version: int
+    reconstructed: bool
+    environment: str
+    verdicts: pl.DataFrame
+    blocked: str | None
+    already: Run | None
+
+    @property
+    def qualified(self) -> int:
+        """How many users are in the segment, the held out included."""
+        return self.verdicts.height
+
+    @property
+    def to_send(self) -> int:
+        """How many users would be sent to."""
+        return int((self.verdicts["verdict"] == verdicts.SEND).sum())
+
+    @property
+    def waterfall(self) -> pl.DataFrame:
+        """``verdict, reason, arm, held_by, users``; the users add up to ``qualified``."""
+        return verdicts.waterfall(self.verdicts)
+
+
+def run_id(campaign_id: str, occurrence: datetime) -> str:
+    """Return the id of an occurrence's run.
+
+    >>> run_id("lapsed", datetime(2026, 6, 30, 18, tzinfo=UTC))
+    'lapsed-20260630T180000Z'
+    """
+    return f"{campaign_id}-{occurrence.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def plan(
+    workspace: Workspace,
+    campaign_id: str,
+    *,
+    occurrence: datetime | None = None,
+    as_of: datetime | None = None,
+    now: datetime | None = None,
+    report: Report = silent,
+) -> Plan:
+    """Decide who would be sent to, without a side effect.
+
+    Args:
+        workspace: the account.
+        campaign_id: of a saved campaign.
+        occurrence: which scheduled instant; by default the only one of a campaign that is sent now: the
+            one that it was sent for last, else its creation.
+        as_of: the instant of the question; by default ``now``.
+        now: the instant of the send; by default the clock's.
+        report: told the name of each step.
+
+    Raises:
+        NotFoundError: no such campaign.
+        CampaignError: the campaign no longer fits the settings or the data.
+        SegmentError: its segment no longer fits the data.
+        StoreError: lake or database cannot be read.
+    """
+    now = _aware(now or utc_now(), "now")
+    as_of = _aware(as_of or now, "as_of")
+    saved = workspace.campaigns.get(campaign_id)
+    latest = workspace.ledger.latest(campaign_id)
+    occurrence = occurrence or (latest.occurrence if latest else saved.created_at)
+    occurrence = _aware(occurrence, "occurrence").replace(microsecond=0)
+    _refuse_other_salt(workspace, latest)
+    if occurrence > now:
+        raise InputError(f"occurrence {occurrence:%Y-%m-%d %H:%M %Z} lies in the future: it is not due yet")
+    if as_of > now:
+        raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M %Z} lies in the future: nothing is recorded by then")
+    settings = workspace.settings
+    this_run = run_id(campaign_id, occurrence)
+    report("qualify", 0, 3)
+    asked = audience.ask(workspace, saved, as_of=as_of)
+    standing, catalogue = workspace.groups.standing(), asked.version.catalogue
+    check(
+        saved.campaign, settings, catalogue, standing=standing,
+        constants=constants(asked.segment.condition, catalogue),
+    )  # fmt: skip
+    report("verdicts", 0, 1)
+    marked = audience.mark(
+        workspace, asked, run=this_run, control_share=saved.campaign.control.share, consent_at=now,
+        standing=standing, report=lambda done, total: report("verdicts", done, total),
+    )  # fmt: skip
+    report("cap", 2, 3)
+    blocked = safety_check(workspace, saved, occurrence, marked.height)
+    decided = verdicts.decide(
+        marked, cap=saved.campaign.cap.per_run, send_at=now, blocked=blocked is not None
+    )
+    report("cap", 3, 3)
+    return Plan(
+        run_id=this_run,
+        campaign=saved,
+        audience=asked.sentence,
+        occurrence=occurrence,
+        as_of=as_of,
+        send_at=now,
+        lake_version=asked.version.version,
+        reconstructed=asked.version.reconstructed,
+        environment=settings.mparticle.environment,
+        verdicts=decided,
+        blocked=blocked,
+        already=workspace.ledger.find(campaign_id, occurrence),
+    )
+
+
+def safety_check(
+    workspace: Workspace, saved: SavedCampaign, occurrence: datetime, qualified: int
+) -> str | None:
+    """Return why the safety check of a campaign lets nobody be sent to at an occurrence; None when it does."""
+    before = workspace.ledger.previous(saved.campaign.id, occurrence)
+    return blocks(saved.campaign.safety_check, qualified, before.qualified if before else None)
+
+
+def _refuse_other_salt(workspace: Workspace, latest: Run | None) -> None:
+    if latest is not None and latest.salt_digest != workspace.settings.salt_digest:
+        raise InputError(
+            f"[account] salt is not the one of {latest.run_id}: it would hold out other users than before; "
+            "put the old one back, or clone the campaign"
+        )
+
+
+def _aware(instant: datetime, name: str) -> datetime:
+    if instant.tzinfo is None:
+        raise InputError(f"{name} {instant:%Y-%m-%d %H:%M} has no time zone")
+    return instant.astimezone(UTC)
