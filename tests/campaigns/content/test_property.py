@@ -67,6 +67,7 @@ PLAIN: dict[str, Any] = {
 @example("{{ Profile.name | capitalize }}", [(PLAIN | {"name": "ǆabc İ"}, None, None)])
 @example("{{ Profile.name }}", [(PLAIN | {"name": ""}, None, None)])
 @example("{{ Profile.vip | default: 'no' }}", [(PLAIN, None, None)])
+@example("{{ Profile.name }}", [(PLAIN | {"name": "a\r\nb\rc"}, None, None)])
 @example("{{ Profile.tags }}{{ viewed }}", [(PLAIN, ["", None, "b"], None)])
 @settings(max_examples=150, deadline=None)
 @given(templates, st.lists(st.tuples(profiles, sequences, numbers), min_size=1, max_size=5))

@@ -6,6 +6,7 @@ python-liquid is imported here only.
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
+from io import StringIO
 from typing import Any, TextIO
 
 from dateutil import parser
@@ -25,6 +26,7 @@ from liquid.exceptions import (
 )
 from liquid.expression import Expression
 from liquid.filter import with_context
+from liquid.output import LimitedStringIO
 from liquid.stream import TokenStream
 from liquid.tag import Tag
 from liquid.template import BoundTemplate
@@ -157,6 +159,15 @@ def _instant(value: Any, now: Any) -> datetime:
     raise FilterArgumentError("date: not a date", token=None)
 
 
+class AsWritten(RenderContext):
+    """Keeps line breaks as they are; python-liquid would make each one a line feed."""
+
+    def get_buffer(self, buf: TextIO | None = None) -> StringIO:
+        """Return a stream with what is left of the limit."""
+        carry = buf.size if isinstance(buf, LimitedStringIO) else 0
+        return LimitedStringIO(limit=LONGEST_OUTPUT - carry, newline="")
+
+
 def _environment() -> CampaignEnvironment:
     found = CampaignEnvironment(tolerance=Mode.STRICT, undefined=Missing, strict_filters=True)
     for name in NOT_HERE:
@@ -229,7 +240,10 @@ def render(template: BoundTemplate, names: Mapping[str, Any]) -> str:
         AbortedError: it skips the user.
         LiquidError: it cannot be rendered.
     """
-    return template.render(names)
+    context = AsWritten(template, globals=template.make_globals(dict(names)))
+    buffer = context.get_buffer()
+    template.render_with_context(context, buffer)
+    return buffer.getvalue()
 
 
 def render_reason(error: Exception) -> str:
