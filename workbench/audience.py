@@ -5,19 +5,22 @@ from datetime import datetime
 
 import polars as pl
 
-from workbench.campaigns import control
+from workbench.campaigns import control, frequency
 from workbench.campaigns.candidates import Report, candidates
 from workbench.campaigns.content.constants import constants
 from workbench.campaigns.content.rendering import Rendering, templates
 from workbench.campaigns.groups import Standing, holds
 from workbench.campaigns.library import SavedCampaign
 from workbench.export import linter, payload
+from workbench.export.history import History
+from workbench.export.history import history as read_history
 from workbench.segments import qualify
 from workbench.segments.check import check
 from workbench.segments.model import Segment
 from workbench.segments.sentence import sentence
 from workbench.segments.sql import compile_sql
 from workbench.store import engine
+from workbench.store.held import profiles_at
 from workbench.store.lake import LakeVersion
 from workbench.workspace import Workspace
 
@@ -41,8 +44,10 @@ class Audience:
     segment: Segment
 
 
-def ask(workspace: Workspace, campaign: SavedCampaign, *, as_of: datetime) -> Audience:
-    """Ask the segment of a campaign.
+def ask(
+    workspace: Workspace, campaign: SavedCampaign, *, as_of: datetime, version: int | None = None
+) -> Audience:
+    """Ask the segment of a campaign, at the newest version of the lake or the one that is given.
 
     Raises:
         SegmentError: it no longer fits the data.
@@ -50,11 +55,11 @@ def ask(workspace: Workspace, campaign: SavedCampaign, *, as_of: datetime) -> Au
     """
     pin = campaign.campaign.segment
     segment = workspace.segments.get(pin.name, pin.version).segment
-    version = workspace.lake.at()
-    check(segment, workspace.scope(version), as_of)
-    users = workspace.ask(segment, version, as_of).users
+    lake = workspace.lake.at(version)
+    check(segment, workspace.scope(lake), as_of)
+    users = workspace.ask(segment, lake, as_of).users
     return Audience(
-        campaign=campaign, as_of=as_of, version=version, sentence=sentence(segment.condition), users=users,
+        campaign=campaign, as_of=as_of, version=lake, sentence=sentence(segment.condition), users=users,
         segment=segment,
     )  # fmt: skip
 
@@ -67,6 +72,7 @@ def mark(
     control_share: float | None,
     consent_at: datetime | None = None,
     standing: Standing | None = None,
+    before: History | None = None,
     report: Report = lambda done, total: None,
 ) -> pl.DataFrame:
     """Mark each user of an audience: the frame of ``campaigns.candidates`` for one share of control.
@@ -78,6 +84,7 @@ def mark(
         control_share: of the qualified users whom no group of the account holds out.
         consent_at: the instant at which consent is read; by default that of the question.
         standing: the account's control groups; by default as they are now.
+        before: the runs whose messages count for frequency caps; by default those that were made by then.
         report: told how many user codes are done, and the last of them.
 
     Raises:
@@ -92,6 +99,10 @@ def mark(
     rendering = render(
         workspace, asked.campaign, asked.version, connection, as_of=asked.as_of, now=consent_at
     )
+    rules = frequency.rules(asked.campaign.campaign, settings.frequency)
+    if before is None:
+        before = history(workspace, asked.campaign, run=run, now=consent_at, until=consent_at)
+    single = asked.version.single_profiles(asked.as_of)
     found = candidates(
         connection,
         asked.users,
@@ -106,6 +117,8 @@ def mark(
         never=standing.never,
         cap_salt=control.cap_salt(settings.account.salt, run),
         rendering=rendering,
+        profiles="SELECT * FROM profile_versions" if single else profiles_at(),
+        too_often=frequency.too_often(connection, before.runs, rules, consent_at, asked.users),
         lint=linter.lint_sql(
             asked.campaign.campaign.content.attributes,
             catalogue,
@@ -119,6 +132,35 @@ def mark(
     )
     connection.close()
     return found
+
+
+def history(
+    workspace: Workspace, campaign: SavedCampaign, *, run: str, now: datetime, until: datetime | None = None
+) -> History:
+    """Return the runs whose messages count for the frequency caps of a campaign's run.
+
+    Args:
+        workspace: the account.
+        campaign: whose run it is.
+        run: its id; it does not count itself.
+        now: the instant of the send.
+        until: only runs that were made by then.
+
+    Raises:
+        StoreError: the ledger cannot be read.
+    """
+    settings = workspace.settings
+    return read_history(
+        workspace.database,
+        settings.directory,
+        frequency.rules(campaign.campaign, settings.frequency),
+        campaign_id=campaign.campaign.id,
+        run_id=run,
+        receiver=settings.receiver,
+        environment=settings.mparticle.environment,
+        now=now,
+        until=until,
+    )
 
 
 def envelope(

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import keyring
 import keyring.errors
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from workbench.errors import CredentialsError, SettingsError, nearest
 
@@ -132,6 +132,22 @@ class Campaigns(_Section):
     allow_small_cap: bool = Field(default=False, examples=["allow_small_cap = true"])
 
 
+class Frequency(_Section):
+    """How often one user is written to, over all campaigns."""
+
+    messages: int | None = Field(default=None, ge=1, le=1000, examples=["messages = 3"])
+    days: int | None = Field(default=None, ge=1, le=365, examples=["days = 7"])
+    minimum_gap_minutes: int | None = Field(
+        default=None, ge=15, le=30 * 24 * 60, examples=["minimum_gap_minutes = 240"]
+    )
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.messages is None) != (self.days is None):
+            raise ValueError("messages and days belong together: at most so many in so many days")
+        return self
+
+
 class DeclaredEvent(_Section):
     """An event name that is valid before its first row arrives."""
 
@@ -175,6 +191,7 @@ class Settings(_Section):
     consent: Consent = Consent()
     mparticle: MParticle = MParticle()
     campaigns: Campaigns = Campaigns()
+    frequency: Frequency = Frequency()
     catalogue: DeclaredCatalogue = DeclaredCatalogue()
     sources: dict[str, Source] = {}
     home: Path = Field(default=Path(), exclude=True)

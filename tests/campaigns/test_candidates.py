@@ -2,6 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 import polars as pl
+import pytest
 from accounts import NOW, SETTINGS, Account, make_account, purchases
 
 from workbench import runs
@@ -154,8 +155,11 @@ def test_blanks_of_every_kind_are_trimmed(tmp_path: Any) -> None:
     assert found["00003"][1] == "not reachable"
 
 
-def test_profiles_of_one_address_are_found_across_the_parts_of_a_look_up(tmp_path: Any) -> None:
+def test_profiles_of_one_address_are_found_across_the_parts_of_a_look_up(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first 100 users share their address with the 100 after the first part; all others are alone."""
+    monkeypatch.setattr(candidates, "USERS", 2_000)
     first, last = candidates.USERS, candidates.USERS + 100
     people = [{"email": f"user{n % first}@example.com"} for n in range(last)]
     found = planned(tmp_path, people, control={"share": 0.5})

@@ -42,7 +42,6 @@ def test_a_small_cap_is_refused(tmp_path: Any, cap: int) -> None:
         ({"delivery": {"timezone": "user"}}, "delivery > timezone"),
         ({"delivery": {"per_minute": 5}}, "delivery > per_minute"),
         ({"delivery": {"cut_off": "22:00"}}, "delivery > cut_off"),
-        ({"frequency": {"up_to": 1}}, "frequency > up_to"),
         ({"needs_approval": True}, "needs_approval"),
     ],
 )

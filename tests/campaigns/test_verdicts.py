@@ -9,8 +9,8 @@ from workbench.campaigns.verdicts import WATERFALL, decide, steps, waterfall
 
 AT = datetime(2026, 7, 1, tzinfo=UTC)
 FINE = {
-    "held_by": None, "cap_key": "8", "duplicate": False, "reachable": True, "unsubscribed": False,
-    "consent_missing": False, "render": None, "lint": None,
+    "held_by": None, "cap_key": 8, "duplicate": False, "reachable": True, "unsubscribed": False,
+    "consent_missing": False, "too_often": None, "render": None, "lint": None,
 }  # fmt: skip
 
 
@@ -29,6 +29,7 @@ def test_each_fault_has_its_reason() -> None:
     found = reasons(
         candidates(
             {"duplicate": True}, {"reachable": False}, {"unsubscribed": True}, {"consent_missing": True},
+            {"too_often": "global frequency cap", "render": "render error: Profile.x missing"},
             {"render": "render error: Profile.x missing", "lint": "x"},
             {"lint": "note over 4096 characters"}, {"held_by": "campaign"}, {},
         )
@@ -38,6 +39,7 @@ def test_each_fault_has_its_reason() -> None:
         ("not sent", "not reachable"),
         ("not sent", "unsubscribed"),
         ("not sent", "consent missing"),
+        ("not sent", "global frequency cap"),
         ("not sent", "render error: Profile.x missing"),
         ("not sent", "invalid profile: note over 4096 characters"),
         ("holdout", None),
@@ -52,6 +54,7 @@ def test_the_first_fault_in_the_order_counts() -> None:
         "reachable": False,
         "unsubscribed": True,
         "consent_missing": True,
+        "too_often": "campaign frequency cap",
         "lint": "x",
     }
     rows = []
@@ -59,7 +62,8 @@ def test_the_first_fault_in_the_order_counts() -> None:
         rows.append(dict(faults))
         faults[name] = FINE[name]  # type: ignore[assignment]
     assert [reason for _, reason in reasons(candidates(*rows))] == [
-        "duplicate identity", "not reachable", "unsubscribed", "consent missing", "invalid profile: x",
+        "duplicate identity", "not reachable", "unsubscribed", "consent missing", "campaign frequency cap",
+        "invalid profile: x",
     ]  # fmt: skip
 
 
@@ -73,8 +77,8 @@ def test_both_arms_meet_the_same_steps() -> None:
 def test_the_cap_goes_to_those_who_can_be_sent_to() -> None:
     """Two places, and the first two in hash order cannot be reached: the next two get them."""
     frame = candidates(
-        {"cap_key": "1", "reachable": False}, {"cap_key": "2", "held_by": "campaign"}, {"cap_key": "5"},
-        {"cap_key": "3"}, {"cap_key": "4"},
+        {"cap_key": 1, "reachable": False}, {"cap_key": 2, "held_by": "campaign"}, {"cap_key": 5},
+        {"cap_key": 3}, {"cap_key": 4},
     )  # fmt: skip
     found = decide(frame, cap=2, send_at=AT)
     assert found["verdict"].to_list() == ["not sent", "holdout", "not sent", "send", "send"]
@@ -83,7 +87,7 @@ def test_the_cap_goes_to_those_who_can_be_sent_to() -> None:
 
 def test_equal_keys_are_ordered_by_code() -> None:
     """A tie under the cap has one outcome, not two."""
-    frame = candidates({"cap_key": "7"}, {"cap_key": "7"}, {"cap_key": "7"})
+    frame = candidates({"cap_key": 7}, {"cap_key": 7}, {"cap_key": 7})
     assert decide(frame, cap=1, send_at=AT)["verdict"].to_list() == ["send", "not sent", "not sent"]
 
 
@@ -122,9 +126,10 @@ def test_steps_fold_the_arms_and_keep_the_groups_apart() -> None:
 
 users = st.fixed_dictionaries(
     {
-        "held_by": st.sampled_from([None, None, "system", "custom: a", "campaign"]), "cap_key": st.text("0123456789abcdef", min_size=1, max_size=2),
+        "held_by": st.sampled_from([None, None, "system", "custom: a", "campaign"]), "cap_key": st.integers(0, 40),
         "duplicate": st.booleans(), "reachable": st.booleans(), "unsubscribed": st.booleans(),
-        "consent_missing": st.booleans(), "lint": st.sampled_from([None, None, "a", "b"]),
+        "consent_missing": st.booleans(),
+        "too_often": st.sampled_from([None, None, "global frequency cap", "campaign frequency cap"]), "lint": st.sampled_from([None, None, "a", "b"]),
     }
 )  # fmt: skip
 
@@ -139,7 +144,8 @@ def test_the_numbers_add_up_and_the_cap_holds(rows: list[dict[str, object]], cap
     sent = found.filter(pl.col("verdict") == "send")
     fine = [
         row for row in rows
-        if not (row["duplicate"] or row["unsubscribed"] or row["consent_missing"] or row["lint"]) and row["reachable"]
+        if row["reachable"]
+        and not any(row[fault] for fault in ("duplicate", "unsubscribed", "consent_missing", "too_often", "lint"))
     ]  # fmt: skip
     able = sum(row["held_by"] is None for row in fine)
     assert sent.height == min(able, cap if cap is not None else able)

@@ -30,8 +30,8 @@ def ledger(tmp_path: Path) -> Ledger:
 
 def test_an_occurrence_is_reserved_once(ledger: Ledger) -> None:
     """The second reservation writes nothing, not even its requests."""
-    assert ledger.reserve(RUN, REQUESTS) is True
-    assert ledger.reserve(replace(RUN, run_id="hello-2"), REQUESTS) is False
+    assert ledger.reserve(RUN, REQUESTS) == "done"
+    assert ledger.reserve(replace(RUN, run_id="hello-2"), REQUESTS) == "taken"
     assert [run.run_id for run in ledger.newest()] == ["hello-1"]
     assert ledger.requests("hello-2") == []
 
@@ -39,8 +39,8 @@ def test_an_occurrence_is_reserved_once(ledger: Ledger) -> None:
 def test_what_is_written_is_read(ledger: Ledger) -> None:
     """A run comes back as it was, its instants aware."""
     ledger.reserve(RUN, REQUESTS)
-    assert ledger.get("hello-1") == RUN
-    assert ledger.find("hello", NOW) == RUN
+    assert ledger.get("hello-1") == replace(RUN, number=1)
+    assert ledger.find("hello", NOW) == replace(RUN, number=1)
     assert ledger.find("hello", datetime(2026, 7, 2, tzinfo=UTC)) is None
 
 
@@ -90,7 +90,7 @@ def test_a_run_is_held_across_processes(tmp_path: Path) -> None:
     assert other() == "held"
 
 
-def _reserve(config: str, number: int, answer: "multiprocessing.Queue[bool]") -> None:
+def _reserve(config: str, number: int, answer: "multiprocessing.Queue[str]") -> None:
     ledger = open_workspace(config).ledger
     answer.put(ledger.reserve(replace(RUN, run_id=f"hello-{number}"), REQUESTS))
 
@@ -99,7 +99,7 @@ def test_of_four_processes_one_reserves(tmp_path: Path) -> None:
     """Four processes reserve one occurrence at the same time: one wins, three are told."""
     account = make_account(tmp_path / "home")
     context = multiprocessing.get_context("spawn")
-    answers: multiprocessing.Queue[bool] = context.Queue()
+    answers: multiprocessing.Queue[str] = context.Queue()
     processes = [
         context.Process(target=_reserve, args=(str(account.config), number, answers)) for number in range(4)
     ]
@@ -108,7 +108,7 @@ def test_of_four_processes_one_reserves(tmp_path: Path) -> None:
     found = sorted(answers.get(timeout=60) for _ in processes)
     for process in processes:
         process.join()
-    assert found == [False, False, False, True]
+    assert found == ["done", "taken", "taken", "taken"]
     assert len(account.workspace.ledger.newest()) == 1
 
 

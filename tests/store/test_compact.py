@@ -297,7 +297,7 @@ def reserve(account: Account, lake_version: int) -> None:
         audience_digest="d", bodies_path="b", receiver="localhost", key_digest="k", salt_digest="s",
         qualified=0, verdicts=[], created_at=NOW, created_by="t",
     )  # fmt: skip
-    assert account.workspace.ledger.reserve(run, [])
+    assert account.workspace.ledger.reserve(run, []) == "done"
 
 
 def test_a_reader_in_the_middle_is_not_disturbed(account: Account) -> None:

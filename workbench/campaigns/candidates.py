@@ -13,22 +13,30 @@ from workbench.store.catalogue import Catalogue
 from workbench.store.held import profiles_at
 
 SCHEMA = {
-    "user_code": pl.UInt32, "held_by": pl.String, "cap_key": pl.String, "duplicate": pl.Boolean,
-    "reachable": pl.Boolean, "unsubscribed": pl.Boolean, "consent_missing": pl.Boolean, "render": pl.String,
-    "lint": pl.String,
+    "user_code": pl.UInt32, "held_by": pl.String, "cap_key": pl.UInt64, "duplicate": pl.Boolean,
+    "reachable": pl.Boolean, "unsubscribed": pl.Boolean, "consent_missing": pl.Boolean,
+    "too_often": pl.String, "render": pl.String, "lint": pl.String,
 }  # fmt: skip
-USERS = 40_960
+# Two row groups of a profile file, which are read whole.
+USERS = 245_760
+NOTHING = ("", "nan", "null", "none")
 
 
 Report = Callable[[int, int], None]
 
 
 def usable(column: str) -> str:
-    """Return SQL for an identity as it may be sent: trimmed, NULL when empty or a spelt-out nothing."""
+    """Return SQL for an identity as it may be sent: trimmed, NULL when empty or a spelt-out nothing.
+
+    What is longer than any nothing and has no blank at an edge is taken as it is, by a cheap look.
+    """
+    edges = f"ascii({column}) BETWEEN 33 AND 126 AND ({column})[-1] BETWEEN '!' AND '~'"
+    plain = f"strlen({column}) > {max(map(len, NOTHING))} AND {edges}"
+    nothing = ", ".join(map(engine.literal, NOTHING))
     blanks = engine.literal(engine.BLANKS)
     at_an_edge = f"contains({blanks}, left({column}, 1)) OR contains({blanks}, right({column}, 1))"
     trimmed = f"CASE WHEN {at_an_edge} THEN trim({column}, {blanks}) ELSE {column} END"
-    return f"CASE WHEN lower({trimmed}) NOT IN ('', 'nan', 'null', 'none') THEN {trimmed} END"
+    return f"CASE WHEN {plain} THEN {column} WHEN lower({trimmed}) NOT IN ({nothing}) THEN {trimmed} END"
 
 
 def identities_sql(identities: Mapping[str, str], catalogue: Catalogue) -> dict[str, str]:
@@ -69,6 +77,8 @@ def candidates(
     cap_salt: str,
     rendering: Rendering,
     lint: str,
+    profiles: str,
+    too_often: pl.DataFrame,
     report: Report = lambda done, total: None,
 ) -> pl.DataFrame:
     """Look up each qualified user once, ``USERS`` at a time.
@@ -86,6 +96,8 @@ def candidates(
         cap_salt: decides who comes first.
         rendering: of the campaign's values, on this connection.
         lint: SQL over ``p`` and the rendered values that names the broken rule, or NULL.
+        profiles: SQL of one row a user as of ``$as_of``.
+        too_often: ``user_code, reason`` of whom a frequency cap keeps from being sent to.
         report: told how many user codes are done, and the last of them.
 
     Returns:
@@ -96,11 +108,7 @@ def candidates(
     shared = [n for n, attribute in enumerate(identities.values()) if attribute != "user_id"]
     digests = {f"digest_{n}": duplicates.digest(f"identity_{n}") for n in shared}
     everyone = bool(holds and shared)
-    parameters = {
-        "as_of": as_of,
-        "cap_salt": cap_salt,
-        **control.held_by_parameters(holds, never),
-    }
+    parameters = {"cap_salt": cap_salt, **control.held_by_parameters(holds, never)}
     flags, newer = "p", ""
     if consent_at > as_of and _changed_since(connection, as_of):
         flags, newer = "c", f"JOIN ({profiles_at('$consent_at')}) c USING (user_code)"
@@ -108,7 +116,7 @@ def candidates(
     unsubscribed = _flag(flags, consent.unsubscribed, catalogue) if consent.unsubscribed else "false"
     granted = " AND ".join(_flag(flags, name, catalogue) for name in consent.required) or "true"
     sql = f"""
-SELECT user_code, qualified, held_by, left(md5($cap_salt || ':' || user_id), {control.CAP_DIGITS}) AS cap_key,
+SELECT user_code, qualified, held_by, {control.cap_key_sql()} AS cap_key,
   {" OR ".join(f"identity_{n} IS NOT NULL" for n in range(len(values))) or "false"} AS reachable,
   unsubscribed, consent_missing, render, lint{"".join(f", {sql} AS {name}" for name, sql in digests.items())}
 FROM (
@@ -116,12 +124,14 @@ FROM (
     {"".join(f"{value} AS identity_{n}, " for n, value in enumerate(values.values()))}
     {unsubscribed} AS unsubscribed, NOT ({granted}) AS consent_missing,
     ({rendering.reason})::VARCHAR AS render, ({lint})::VARCHAR AS lint
-  FROM users u JOIN ({profiles_at()}) p USING (user_code) {newer} LEFT JOIN qualified q USING (user_code)
+  FROM users u JOIN ({profiles}) p USING (user_code) {newer} LEFT JOIN qualified q USING (user_code)
   {rendering.joins}
   WHERE u.user_code BETWEEN $first AND $last
 )
 WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}"""
     parameters |= rendering.bound(sql)
+    if "$as_of" in sql:
+        parameters["as_of"] = as_of
     connection.register("qualified", qualified)
     into = "CREATE TEMP TABLE known AS"
     parts = list(_ranges(connection, qualified, everyone=everyone))
@@ -131,15 +141,25 @@ WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}"""
         engine.execute(connection, f"{into} {sql}", {**parameters, "first": first, "last": last})
         into = "INSERT INTO known"
         report(min(last, end), end)
-    doubled = duplicates.duplicates_sql("known", list(digests))
-    columns = {**{name: name for name in SCHEMA}, "duplicate": "d.user_code IS NOT NULL AS duplicate"}
-    found = engine.frame(
-        connection,
-        f"SELECT {', '.join(columns.values())} FROM known LEFT JOIN ({doubled}) d USING (user_code) WHERE qualified",
-    )
+    doubled = engine.frame(connection, duplicates.duplicates_sql("known", list(digests)))
+    stored = [name for name in SCHEMA if name not in {"duplicate", "too_often"}]
+    found = engine.frame(connection, f"SELECT {', '.join(stored)} FROM known WHERE qualified")
     engine.execute(connection, "DROP TABLE known")
     connection.unregister("qualified")
-    return found.sort("user_code").cast(SCHEMA)  # type: ignore[arg-type]
+    return _marked(found, doubled, too_often)
+
+
+def _marked(found: pl.DataFrame, doubled: pl.DataFrame, too_often: pl.DataFrame) -> pl.DataFrame:
+    """Add whom another step has found, and order by user."""
+    if not found["user_code"].is_sorted():
+        found = found.sort("user_code")
+    reasons = too_often.select(pl.col("user_code").cast(pl.UInt32), too_often=pl.col("reason"))
+    return (
+        found.with_columns(duplicate=pl.col("user_code").is_in(doubled["user_code"].implode()))
+        .join(reasons, on="user_code", how="left", maintain_order="left")
+        .select(*SCHEMA)
+        .cast(SCHEMA)  # type: ignore[arg-type]
+    )
 
 
 def _ranges(

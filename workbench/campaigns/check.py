@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
-from workbench.campaigns import goal
+from workbench.campaigns import frequency, goal
 from workbench.campaigns.content import shorthand, template
 from workbench.campaigns.groups import Standing
-from workbench.campaigns.model import Campaign, Control, Delivery, Frequency, Schedule
+from workbench.campaigns.model import Campaign, Control, Delivery, Schedule
 from workbench.errors import CampaignError, Problem, nearest
 from workbench.settings import Settings
 from workbench.store.catalogue import Catalogue, Property
@@ -46,6 +46,7 @@ def check(
     found += [*_groups(campaign.control, standing), *_safety(campaign)]
     found += _content(campaign, catalogue, constants)
     found += goal.problems(campaign.goal, catalogue) if campaign.goal else ()
+    found += frequency.problems(campaign.frequency)
     if found:
         raise CampaignError(campaign.id, found)
 
@@ -74,10 +75,6 @@ def _not_yet(campaign: Campaign) -> Iterator[Problem]:
         later[f"schedule > {item.name}"] = (_is_set(campaign.schedule, Schedule(), item.name), "schedules")
     for item in fields(Delivery):
         later[f"delivery > {item.name}"] = (_is_set(campaign.delivery, Delivery(), item.name), "send times")
-    for item in fields(Frequency):
-        later[f"frequency > {item.name}"] = (
-            _is_set(campaign.frequency, Frequency(), item.name), "frequency caps",
-        )  # fmt: skip
     for path, (is_set, what) in later.items():
         if is_set:
             message = f"{what} are not in this version of the workbench; take it out to send without it"

@@ -14,7 +14,7 @@ from workbench.store.salted import DIGITS as CONTROL_DIGITS
 from workbench.store.salted import key, threshold
 
 __all__ = [
-    "CAMPAIGN", "CAP_DIGITS", "CONTROL_DIGITS", "SYSTEM", "Hold", "cap_salt", "control_salt", "custom",
+    "CAMPAIGN", "CAP_DIGITS", "CONTROL_DIGITS", "SYSTEM", "Hold", "cap_key_sql", "cap_salt", "control_salt", "custom",
     "group_salt", "held_by_parameters", "held_by_sql", "key", "threshold",
 ]  # fmt: skip
 
@@ -59,6 +59,14 @@ def group_salt(account_salt: str, name: str) -> str:
 def cap_salt(account_salt: str, run_id: str) -> str:
     """Return what stands before the colon for the order under a run's cap."""
     return f"{account_salt}/cap/{run_id}"
+
+
+def cap_key_sql() -> str:
+    """Return SQL over ``user_id`` for its place in the order under a cap: its digits as a number.
+
+    Numbers of equally many hex digits sort as their texts do. ``$cap_salt`` is bound.
+    """
+    return f"('0x' || left(md5($cap_salt || ':' || user_id), {CAP_DIGITS}))::UBIGINT"
 
 
 def held_by_sql(holds: Sequence[Hold], *, never: bool = False) -> str:

@@ -125,7 +125,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frequency:
-    """How often one user is sent to by this campaign, and whether global caps count."""
+    """How often one user is sent to by this campaign, and whether the account's caps count.
+
+    Attributes:
+        up_to: messages of this campaign in all its runs, 1 to 250.
+        every_minutes: at most one message in this rolling time, 15 minutes to a year.
+        ignore_global: whether the account's caps leave this campaign alone; its messages count all the same.
+    """
 
     up_to: int | None = None
     every_minutes: int | None = None

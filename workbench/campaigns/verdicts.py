@@ -6,6 +6,7 @@ like-for-like comparison (``holdout``). Whoever cannot be sent to uses no place 
 
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 
 from workbench.campaigns.content.rendering import ABORTED, RENDER_ERROR
@@ -19,6 +20,8 @@ DUPLICATE = "duplicate identity"
 NOT_REACHABLE = "not reachable"
 UNSUBSCRIBED = "unsubscribed"
 NO_CONSENT = "consent missing"
+GLOBAL_FREQUENCY = "global frequency cap"
+CAMPAIGN_FREQUENCY = "campaign frequency cap"
 INVALID = "invalid profile"
 RUN_LIMIT = "campaign limit for the run"
 
@@ -53,6 +56,7 @@ def decide(
         .when(~pl.col("reachable")).then(pl.lit(NOT_REACHABLE))
         .when("unsubscribed").then(pl.lit(UNSUBSCRIBED))
         .when("consent_missing").then(pl.lit(NO_CONSENT))
+        .when(pl.col("too_often").is_not_null()).then("too_often")
         .when(pl.col("render").is_not_null()).then("render")
         .when(pl.col("lint").is_not_null()).then(pl.lit(f"{INVALID}: ") + pl.col("lint"))
     )  # fmt: skip
@@ -78,15 +82,16 @@ def decide(
 
 def _over_the_cap(arms: pl.DataFrame, cap: int | None) -> pl.Series:
     """Mark the target users whom the cap leaves out: those behind the first ``cap`` in hash order."""
-    left_out = pl.Series("capped", [False], dtype=pl.Boolean).new_from_index(0, arms.height)
-    if cap is None:
-        return left_out
-    sendable = (
-        arms.with_row_index("row")
-        .filter((pl.col("arm") == TARGET) & pl.col("reason").is_null())
-        .sort("cap_key", "user_code")
-    )
-    return left_out.scatter(sendable["row"].slice(cap), True)
+    able = ((arms["arm"] == TARGET) & arms["reason"].is_null()).to_numpy()
+    if cap is None or np.count_nonzero(able) <= cap:
+        return pl.Series([False], dtype=pl.Boolean).new_from_index(0, arms.height)
+    keys, codes = arms["cap_key"].to_numpy(), arms["user_code"].to_numpy()
+    last = np.partition(keys[able], cap - 1)[cap - 1] if cap else keys.min()
+    tied = np.flatnonzero(able & (keys == last))
+    places = cap - np.count_nonzero(able & (keys < last))
+    left_out = able & (keys > last)
+    left_out[tied[np.argsort(codes[tied])][places:]] = True
+    return pl.Series(left_out, dtype=pl.Boolean)
 
 
 def waterfall(verdicts: pl.DataFrame) -> pl.DataFrame:
@@ -96,7 +101,8 @@ def waterfall(verdicts: pl.DataFrame) -> pl.DataFrame:
         The columns of ``WATERFALL``, in the order of the steps; the users add up to the qualified.
     """
     order = [
-        SAFETY, DUPLICATE, NOT_REACHABLE, UNSUBSCRIBED, NO_CONSENT, RENDER_ERROR, ABORTED, INVALID, RUN_LIMIT,
+        SAFETY, DUPLICATE, NOT_REACHABLE, UNSUBSCRIBED, NO_CONSENT, GLOBAL_FREQUENCY, CAMPAIGN_FREQUENCY,
+        RENDER_ERROR, ABORTED, INVALID, RUN_LIMIT,
     ]  # fmt: skip
     rank = pl.coalesce(
         *(pl.when(pl.col("reason").str.starts_with(name)).then(pl.lit(n)) for n, name in enumerate(order)),

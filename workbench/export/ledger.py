@@ -1,11 +1,9 @@
 """The durable record: runs and their requests. No HTTP and no scan happens inside a transaction."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -13,120 +11,26 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from workbench.errors import BusyError, NotFoundError, StoreError, nearest
+from workbench.export.order import newest_number
+from workbench.export.records import (
+    UNFINISHED,
+    Alert,
+    AlertOutcome,
+    Purpose,
+    Request,
+    RequestState,
+    Reservation,
+    Run,
+    RunState,
+    Seen,
+)
 from workbench.store import tables
 from workbench.store.database import Database
 
-
-class RunState(StrEnum):
-    """Where a run stands; ``interrupted`` can be resumed, and a blocked one never sends."""
-
-    RUNNING = "running"
-    INTERRUPTED = "interrupted"
-    COMPLETED = "completed"
-    BLOCKED = "blocked by safety check"
-
-
-class RequestState(StrEnum):
-    """Where a request stands. ``sent`` is being sent, or was when the process died."""
-
-    RESERVED = "reserved"
-    SENT = "sent"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    UNKNOWN = "unknown"
-
-
-class Purpose(StrEnum):
-    """What a run is for; a test is outside caps and reports."""
-
-    CAMPAIGN = "campaign"
-    TEST = "test"
-
-
-class AlertOutcome(StrEnum):
-    """Whether an address took what it was told."""
-
-    SENT = "sent"
-    NOT_SENT = "not sent"
-
-
-UNFINISHED = (RequestState.RESERVED, RequestState.SENT, RequestState.UNKNOWN)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One execution of one occurrence.
-
-    Attributes:
-        verdicts: rows of ``verdict, reason, arm, held_by, users`` that add up to ``qualified``.
-        audience_path: the write-once snapshot, relative to the state folder.
-        bodies_path: the frozen requests, one a line.
-        receiver: the host that the run is sent to; ``localhost`` for any port of this machine.
-        key_digest: of the API key: mParticle recognises a repeated request under the same key only.
-        salt_digest: of the account's salt: another one would hold out other users.
-    """
-
-    run_id: str
-    campaign_id: str
-    campaign_version: int
-    occurrence: datetime
-    as_of: datetime
-    lake_version: int
-    environment: str
-    state: RunState
-    audience_path: str
-    audience_digest: str
-    bodies_path: str
-    receiver: str
-    key_digest: str
-    salt_digest: str
-    qualified: int
-    verdicts: Sequence[Mapping[str, Any]]
-    created_at: datetime
-    created_by: str
-    finished_at: datetime | None = None
-    note: str | None = None
-    purpose: Purpose = Purpose.CAMPAIGN
-
-    @property
-    def to_send(self) -> int:
-        """How many users this run reserved places for."""
-        return sum(row["users"] for row in self.verdicts if row["verdict"] == "send")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One frozen request: where its bytes lie, and what became of it.
-
-    Attributes:
-        users: whose batches it holds; all batches of a user are in one request.
-        batches: at least one a user.
-    """
-
-    number: int
-    state: RequestState
-    offset: int
-    length: int
-    digest: str
-    users: int
-    batches: int
-    attempts: int = 0
-    answer: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """What one of a campaign's addresses was told about a run, without the address.
-
-    Attributes:
-        about: ``blocked by safety check`` or ``failed``.
-        number: the place of the address in ``alert_to``, from 1.
-    """
-
-    about: str
-    number: int
-    outcome: AlertOutcome
-    told_at: datetime
+__all__ = [
+    "UNFINISHED", "Alert", "AlertOutcome", "Ledger", "Purpose", "Request", "RequestState", "Reservation", "Run",
+    "RunState", "Seen",
+]  # fmt: skip
 
 
 class Ledger:
@@ -166,16 +70,33 @@ class Ledger:
         with self._database.reading() as sql:
             return [_run(row) for row in sql.execute(query).mappings()]
 
-    def reserve(self, run: Run, requests: Sequence[Request]) -> bool:
-        """Take the occurrence and all its requests in one transaction.
+    def reserve(self, run: Run, requests: Sequence[Request], *, seen: Seen | None = None) -> Reservation:
+        """Take the occurrence and all its requests in one transaction; no two processes reserve at once.
+
+        Args:
+            run: its number is given here.
+            requests: all of them.
+            seen: the runs whose messages were counted; None where none are.
 
         Returns:
-            False when another process took the occurrence first; nothing was written then.
+            ``taken`` when another process took the occurrence first, ``outdated`` when there are newer runs than
+            those that were seen; nothing was written then.
         """
         values = {name: getattr(run, name) for name in tables.runs.columns.keys()}  # noqa: SIM118
         try:
-            with self._database.transaction() as sql:
-                sql.execute(tables.runs.insert().values(**values))
+            with self._database.transaction(alone=True) as sql:
+                where = (
+                    tables.runs.c.campaign_id == run.campaign_id,
+                    tables.runs.c.occurrence == run.occurrence,
+                )
+                if sql.scalar(sa.select(tables.runs.c.run_id).where(*where)) is not None:
+                    return Reservation.TAKEN
+                if seen is not None:
+                    one = run.campaign_id if seen.one_campaign else None
+                    if newest_number(sql, run.receiver, run.environment, one) != seen.newest:
+                        return Reservation.OUTDATED
+                newest = sql.scalar(sa.select(sa.func.max(tables.runs.c.number))) or 0
+                sql.execute(tables.runs.insert().values(**{**values, "number": newest + 1}))
                 if requests:
                     sql.execute(
                         tables.requests.insert(),
@@ -191,8 +112,8 @@ class Ledger:
         except sa.exc.IntegrityError:
             if self.find(run.campaign_id, run.occurrence) is None:
                 raise
-            return False
-        return True
+            return Reservation.TAKEN
+        return Reservation.DONE
 
     def requests(self, run_id: str, states: Sequence[RequestState] | None = None) -> list[Request]:
         """Return a run's requests by number, only those in ``states`` where given."""

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import polars as pl
 
 from workbench import audience
-from workbench.campaigns import verdicts
+from workbench.campaigns import frequency, verdicts
 from workbench.campaigns.check import check
 from workbench.campaigns.content.constants import constants
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.safety import blocks
 from workbench.errors import InputError
-from workbench.export.ledger import Run
+from workbench.export.ledger import Run, Seen
 from workbench.store.lake import utc_now
 from workbench.workspace import Workspace
 
@@ -33,6 +33,7 @@ class Plan:
         audience: the segment as a sentence.
         blocked: why the safety check lets nobody be sent to; None when it does.
         already: the run that this occurrence has had; executing the plan then only finishes it.
+        seen: which runs before were counted for frequency caps; None where there is no such cap.
     """
 
     run_id: str
@@ -47,6 +48,7 @@ class Plan:
     verdicts: pl.DataFrame
     blocked: str | None
     already: Run | None
+    seen: Seen | None = None
 
     @property
     def qualified(self) -> int:
@@ -110,26 +112,51 @@ def plan(
         raise InputError(f"occurrence {occurrence:%Y-%m-%d %H:%M %Z} lies in the future: it is not due yet")
     if as_of > now:
         raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M %Z} lies in the future: nothing is recorded by then")
-    settings = workspace.settings
-    this_run = run_id(campaign_id, occurrence)
+    return _decide(workspace, saved, occurrence=occurrence, as_of=as_of, now=now, version=None, report=report)
+
+
+def plan_again(workspace: Workspace, planned: Plan, *, report: Report = silent) -> Plan:
+    """Decide the same once more, since other runs have been reserved meanwhile.
+
+    Raises:
+        CampaignError, SegmentError, StoreError: as ``plan``.
+    """
+    return _decide(
+        workspace, planned.campaign, occurrence=planned.occurrence, as_of=planned.as_of, now=planned.send_at,
+        version=planned.lake_version, report=report,
+    )  # fmt: skip
+
+
+def _decide(
+    workspace: Workspace,
+    saved: SavedCampaign,
+    *,
+    occurrence: datetime,
+    as_of: datetime,
+    now: datetime,
+    version: int | None,
+    report: Report,
+) -> Plan:
+    settings, campaign = workspace.settings, saved.campaign
+    this_run = run_id(campaign.id, occurrence)
     report("qualify", 0, 3)
-    asked = audience.ask(workspace, saved, as_of=as_of)
+    asked = audience.ask(workspace, saved, as_of=as_of, version=version)
     standing, catalogue = workspace.groups.standing(), asked.version.catalogue
     check(
-        saved.campaign, settings, catalogue, standing=standing,
+        campaign, settings, catalogue, standing=standing,
         constants=constants(asked.segment.condition, catalogue),
     )  # fmt: skip
     report("verdicts", 0, 1)
+    before = audience.history(workspace, saved, run=this_run, now=now)
     marked = audience.mark(
-        workspace, asked, run=this_run, control_share=saved.campaign.control.share, consent_at=now,
-        standing=standing, report=lambda done, total: report("verdicts", done, total),
+        workspace, asked, run=this_run, control_share=campaign.control.share, consent_at=now,
+        standing=standing, before=before, report=lambda done, total: report("verdicts", done, total),
     )  # fmt: skip
     report("cap", 2, 3)
     blocked = safety_check(workspace, saved, occurrence, marked.height)
-    decided = verdicts.decide(
-        marked, cap=saved.campaign.cap.per_run, send_at=now, blocked=blocked is not None
-    )
+    decided = verdicts.decide(marked, cap=campaign.cap.per_run, send_at=now, blocked=blocked is not None)
     report("cap", 3, 3)
+    rules = frequency.rules(campaign, settings.frequency)
     return Plan(
         run_id=this_run,
         campaign=saved,
@@ -142,7 +169,8 @@ def plan(
         environment=settings.mparticle.environment,
         verdicts=decided,
         blocked=blocked,
-        already=workspace.ledger.find(campaign_id, occurrence),
+        already=workspace.ledger.find(campaign.id, occurrence),
+        seen=Seen(newest=before.newest, one_campaign=not rules.of_all) if rules.any else None,
     )
 
 

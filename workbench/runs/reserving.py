@@ -5,14 +5,32 @@ import polars as pl
 from workbench import audience
 from workbench.campaigns import verdicts
 from workbench.export import frozen, payload
-from workbench.export.ledger import Run, RunState
-from workbench.runs.planning import Plan, Report
+from workbench.export.frozen import Frozen
+from workbench.export.ledger import Reservation, Run, RunState
+from workbench.runs.planning import Plan, Report, plan_again
 from workbench.settings import actor
 from workbench.workspace import Workspace
 
 
 def reserve(workspace: Workspace, planned: Plan, key_digest: str, report: Report) -> Run:
-    """Write the files, then take the occurrence; whoever comes second uses the first one's run."""
+    """Write the files, then take the occurrence; whoever comes second uses the first one's run.
+
+    Where other runs were reserved meanwhile whose messages count, the plan is made again.
+    """
+    while True:
+        run, written = _freeze(workspace, planned, key_digest, report)
+        match workspace.ledger.reserve(run, written.requests, seen=planned.seen):
+            case Reservation.DONE:
+                return run
+            case Reservation.TAKEN:
+                frozen.discard(workspace.settings.directory, written)
+                return workspace.ledger.get(planned.run_id)
+            case Reservation.OUTDATED:
+                frozen.discard(workspace.settings.directory, written)
+                planned = plan_again(workspace, planned, report=report)
+
+
+def _freeze(workspace: Workspace, planned: Plan, key_digest: str, report: Report) -> tuple[Run, Frozen]:
     settings, directory = workspace.settings, workspace.settings.directory
     version = workspace.lake.at(planned.lake_version)
     connection = version.connect()
@@ -64,7 +82,4 @@ def reserve(workspace: Workspace, planned: Plan, key_digest: str, report: Report
         finished_at=None if planned.blocked is None else planned.send_at,
         note=planned.blocked,
     )
-    if workspace.ledger.reserve(run, written.requests):
-        return run
-    frozen.discard(directory, written)
-    return workspace.ledger.get(planned.run_id)
+    return run, written

@@ -44,13 +44,18 @@ class Database:
         return self.url.get_backend_name() == "sqlite"
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self, *, alone: bool = False) -> Iterator[sa.Connection]:
         """One short write transaction; SQLite takes its write lock at once (BEGIN IMMEDIATE).
+
+        Args:
+            alone: whether no other transaction that asks for the same is at work meanwhile.
 
         Raises:
             StoreError: the database is unreachable, locked, full or read-only.
         """
         with self._errors(), self._engine.begin() as connection:
+            if alone and not self.is_sqlite:
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7209312)"))
             yield connection
 
     @contextmanager

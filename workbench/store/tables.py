@@ -139,6 +139,7 @@ runs = Table(
     Column("finished_at", Instant),
     Column("note", Text),
     Column("purpose", String(20), nullable=False, server_default="campaign"),
+    Column("number", Integer, nullable=False, server_default="0"),
     UniqueConstraint("campaign_id", "occurrence", name="one_run_per_occurrence"),
 )
 

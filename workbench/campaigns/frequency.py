@@ -1,0 +1,204 @@
+"""How often one user is written to: caps over all campaigns and of one, counted from the runs before.
+
+A message is a user whom a run sent to: accepted, still waiting or of unknown outcome, but not rejected. Of the
+same campaign the messages that a held-out user would have had count too, so that both arms are thinned alike.
+All windows are rolling: a message of exactly so long ago no longer counts.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from workbench.campaigns.model import Campaign
+from workbench.campaigns.model import Frequency as OfCampaign
+from workbench.campaigns.verdicts import CAMPAIGN_FREQUENCY, GLOBAL_FREQUENCY, HOLDOUT, SEND
+from workbench.errors import Problem, StoreError
+from workbench.settings import Frequency as OfAccount
+from workbench.store import engine
+
+MOST_MESSAGES = 250
+SHORTEST, LONGEST = 15, 365 * 24 * 60
+SCHEMA = {"user_code": pl.UInt32, "reason": pl.String}
+MESSAGES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "run_id": pl.String, "verdict": pl.String, "send_at": pl.Datetime("us", "UTC"), "own": pl.Boolean,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What keeps a user from being sent to again; None does not.
+
+    Attributes:
+        messages: of all campaigns, in the time of ``within``.
+        within: a rolling time.
+        gap: since the last message of any campaign.
+        up_to: messages of this campaign, ever.
+        every: since the last message of this campaign.
+    """
+
+    messages: int | None = None
+    within: timedelta | None = None
+    gap: timedelta | None = None
+    up_to: int | None = None
+    every: timedelta | None = None
+
+    @property
+    def of_all(self) -> bool:
+        """Whether the messages of other campaigns count."""
+        return self.messages is not None or self.gap is not None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a rule at all."""
+        return self.of_all or self.up_to is not None or self.every is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """A run before this one.
+
+    Attributes:
+        audience: its frozen file.
+        own: whether it is of the same campaign.
+        not_sent: numbers of its requests whose users were not sent to.
+    """
+
+    run_id: str
+    audience: Path
+    own: bool
+    not_sent: tuple[int, ...] = ()
+
+
+def rules(campaign: Campaign, account: OfAccount) -> Rules:
+    """Return what holds for a campaign: the account's rules, unless it is exempt, and its own."""
+    own = campaign.frequency
+    mine = Rules(up_to=own.up_to, every=_minutes(own.every_minutes))
+    if own.ignore_global:
+        return mine
+    return Rules(
+        messages=account.messages,
+        within=None if account.days is None else timedelta(days=account.days),
+        gap=_minutes(account.minimum_gap_minutes),
+        up_to=mine.up_to,
+        every=mine.every,
+    )
+
+
+def problems(frequency: OfCampaign) -> Iterator[Problem]:
+    """Give every problem of a campaign's own rules."""
+    if frequency.up_to is not None and not 1 <= frequency.up_to <= MOST_MESSAGES:
+        message = f"{frequency.up_to:,} is outside 1 to {MOST_MESSAGES} messages"
+        yield Problem(path="frequency > up_to", message=message)
+    if frequency.every_minutes is not None and not SHORTEST <= frequency.every_minutes <= LONGEST:
+        message = f"{frequency.every_minutes:,} is outside {SHORTEST} minutes to a year ({LONGEST:,} minutes)"
+        yield Problem(path="frequency > every_minutes", message=message)
+
+
+def since(found: Rules, now: datetime, *, own: bool) -> datetime | None:
+    """Return from when on messages matter, of this campaign or of others; None for ever."""
+    if own and found.up_to is not None:
+        return None
+    of_all = [found.within, found.gap]
+    times = [time for time in (*of_all, found.every if own else None) if time is not None]
+    return now - max(times, default=timedelta())
+
+
+def too_often(
+    connection: engine.Connection,
+    earlier: Sequence[Earlier],
+    found: Rules,
+    now: datetime,
+    qualified: pl.DataFrame,
+) -> pl.DataFrame:
+    """Return whom a frequency cap keeps from being sent to, both arms alike.
+
+    Args:
+        connection: any.
+        earlier: the runs before.
+        found: the rules.
+        now: the instant of the send.
+        qualified: ``user_code`` of those who are asked about.
+
+    Returns:
+        ``user_code, reason``; each user once, the account's rules first.
+
+    Raises:
+        StoreError: the audience of a run before is gone or damaged.
+    """
+    if not earlier or not found.any:
+        return pl.DataFrame(schema=SCHEMA)
+    everywhere, campaign = _conditions(found)
+    connection.register("asked", qualified)
+    told = engine.frame(
+        connection,
+        f"SELECT user_code, CASE WHEN {everywhere} THEN '{GLOBAL_FREQUENCY}' ELSE '{CAMPAIGN_FREQUENCY}' END AS reason "
+        "FROM (SELECT user_code, count(*) FILTER (send_at > $since) AS messages, max(send_at) AS latest, "
+        "count(*) FILTER (own) AS own_messages, max(send_at) FILTER (own) AS own_latest "
+        f"FROM ({_sent(earlier)}) SEMI JOIN asked USING (user_code) GROUP BY user_code) "
+        f"WHERE {everywhere} OR {campaign}",
+        {"since": now - (found.within or timedelta()), **_bound(found, now)},
+    )
+    connection.unregister("asked")
+    return told.cast(SCHEMA)  # type: ignore[arg-type]
+
+
+def messages(connection: engine.Connection, earlier: Sequence[Earlier], user_code: int) -> pl.DataFrame:
+    """Return the messages of one user that rules may count: ``run_id, verdict, send_at, own``, newest first.
+
+    Raises:
+        StoreError: the audience of a run before is gone or damaged.
+    """
+    if not earlier:
+        return pl.DataFrame(schema=MESSAGES)
+    sql = f"SELECT run_id, verdict, send_at, own FROM ({_sent(earlier)}) WHERE user_code = $user_code"
+    return engine.frame(connection, f"{sql} ORDER BY send_at DESC, run_id", {"user_code": user_code})
+
+
+def _sent(earlier: Sequence[Earlier]) -> str:
+    """Return SQL of the messages of all runs: ``user_code, send_at, verdict, own, run_id``."""
+    parts = []
+    for run in earlier:
+        if not run.audience.is_file():
+            raise StoreError(
+                f"the audience of {run.run_id} is gone: whom it sent to is not known, and frequency caps cannot "
+                "be kept without it"
+            )
+        sent = f"verdict = '{SEND}'"
+        if run.not_sent:
+            sent += f" AND NOT list_contains([{', '.join(map(str, run.not_sent))}], request)"
+        counted = f"({sent}) OR verdict = '{HOLDOUT}'" if run.own else sent
+        parts.append(
+            f"SELECT user_code, send_at, verdict, {run.own} AS own, {engine.literal(run.run_id)} AS run_id "
+            f"FROM read_parquet({engine.files(run.audience)}) WHERE {counted}"
+        )
+    return " UNION ALL ".join(parts)
+
+
+def _conditions(found: Rules) -> tuple[str, str]:
+    """Return SQL of whether the account's rules, and the campaign's own, are met."""
+    everywhere = ["messages >= $messages"] if found.messages is not None else []
+    everywhere += ["latest > $gap"] if found.gap is not None else []
+    campaign = ["own_messages >= $up_to"] if found.up_to is not None else []
+    campaign += ["own_latest > $every"] if found.every is not None else []
+    return _any(everywhere), _any(campaign)
+
+
+def _bound(found: Rules, now: datetime) -> dict[str, int | datetime]:
+    values: dict[str, int | datetime | None] = {
+        "messages": found.messages,
+        "gap": None if found.gap is None else now - found.gap,
+        "up_to": found.up_to,
+        "every": None if found.every is None else now - found.every,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _any(conditions: Sequence[str]) -> str:
+    return f"coalesce({' OR '.join(conditions)}, false)" if conditions else "false"
+
+
+def _minutes(count: int | None) -> timedelta | None:
+    return None if count is None else timedelta(minutes=count)

@@ -1,0 +1,142 @@
+"""What the ledger records: runs, their requests, alerts, and the states that they go through."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class RunState(StrEnum):
+    """Where a run stands; ``interrupted`` can be resumed, and a blocked one never sends."""
+
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    COMPLETED = "completed"
+    BLOCKED = "blocked by safety check"
+
+
+class RequestState(StrEnum):
+    """Where a request stands. ``sent`` is being sent, or was when the process died."""
+
+    RESERVED = "reserved"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+class Purpose(StrEnum):
+    """What a run is for; a test is outside caps and reports."""
+
+    CAMPAIGN = "campaign"
+    TEST = "test"
+
+
+class Reservation(StrEnum):
+    """What came of taking an occurrence."""
+
+    DONE = "done"
+    TAKEN = "taken"
+    OUTDATED = "outdated"
+
+
+class AlertOutcome(StrEnum):
+    """Whether an address took what it was told."""
+
+    SENT = "sent"
+    NOT_SENT = "not sent"
+
+
+UNFINISHED = (RequestState.RESERVED, RequestState.SENT, RequestState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of one occurrence.
+
+    Attributes:
+        verdicts: rows of ``verdict, reason, arm, held_by, users`` that add up to ``qualified``.
+        audience_path: the write-once snapshot, relative to the state folder.
+        bodies_path: the frozen requests, one a line.
+        receiver: the host that the run is sent to; ``localhost`` for any port of this machine.
+        key_digest: of the API key: mParticle recognises a repeated request under the same key only.
+        salt_digest: of the account's salt: another one would hold out other users.
+        number: its place in the order in which runs were reserved, from 1.
+    """
+
+    run_id: str
+    campaign_id: str
+    campaign_version: int
+    occurrence: datetime
+    as_of: datetime
+    lake_version: int
+    environment: str
+    state: RunState
+    audience_path: str
+    audience_digest: str
+    bodies_path: str
+    receiver: str
+    key_digest: str
+    salt_digest: str
+    qualified: int
+    verdicts: Sequence[Mapping[str, Any]]
+    created_at: datetime
+    created_by: str
+    finished_at: datetime | None = None
+    note: str | None = None
+    purpose: Purpose = Purpose.CAMPAIGN
+    number: int = 0
+
+    @property
+    def to_send(self) -> int:
+        """How many users this run reserved places for."""
+        return sum(row["users"] for row in self.verdicts if row["verdict"] == "send")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One frozen request: where its bytes lie, and what became of it.
+
+    Attributes:
+        users: whose batches it holds; all batches of a user are in one request.
+        batches: at least one a user.
+    """
+
+    number: int
+    state: RequestState
+    offset: int
+    length: int
+    digest: str
+    users: int
+    batches: int
+    attempts: int = 0
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What one of a campaign's addresses was told about a run, without the address.
+
+    Attributes:
+        about: ``blocked by safety check`` or ``failed``.
+        number: the place of the address in ``alert_to``, from 1.
+    """
+
+    about: str
+    number: int
+    outcome: AlertOutcome
+    told_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Which runs a plan has counted the messages of.
+
+    Attributes:
+        newest: the number of the newest of them; 0 without any.
+        one_campaign: whether only those of the same campaign matter.
+    """
+
+    newest: int
+    one_campaign: bool
