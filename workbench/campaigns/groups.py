@@ -92,6 +92,15 @@ class Groups:
         with self._database.reading() as sql:
             return _standing(sql)
 
+    def stood(self, instant: datetime) -> Standing:
+        """Return what applied at an instant.
+
+        A group is known exactly. Of those who are never in control only the ones who still are: a flag
+        that was taken back leaves no trace.
+        """
+        with self._database.reading() as sql:
+            return _standing(sql, instant)
+
     def add(
         self, name: str, share: float, *, custom: bool = False, salt: str | None = None, now: datetime
     ) -> Group:
@@ -220,11 +229,18 @@ def holds(
     return tuple(found)
 
 
-def _standing(sql: sa.Connection) -> Standing:
-    group = tables.control_groups
-    rows = sql.execute(sa.select(group).where(group.c.removed_at.is_(None))).mappings()
-    groups = [Group(**{**row, "kind": Kind(row["kind"])}) for row in rows]
-    never = sql.scalars(sa.select(tables.never_in_control.c.user_id)).all()
+def _standing(sql: sa.Connection, instant: datetime | None = None) -> Standing:
+    """Read what applies: now, or at an instant."""
+    group, never_in = tables.control_groups, tables.never_in_control
+    applies = group.c.removed_at.is_(None)
+    wanted, flagged = sa.select(group), sa.select(never_in.c.user_id)
+    if instant is None:
+        wanted = wanted.where(applies)
+    else:
+        wanted = wanted.where(group.c.created_at <= instant, sa.or_(applies, group.c.removed_at > instant))
+        flagged = flagged.where(never_in.c.flagged_at <= instant)
+    groups = [Group(**{**row, "kind": Kind(row["kind"])}) for row in sql.execute(wanted).mappings()]
+    never = sql.scalars(flagged).all()
     return Standing(
         groups=tuple(sorted(groups, key=lambda item: (item.kind is Kind.CUSTOM, item.name))),
         never=tuple(sorted(never)),

@@ -15,6 +15,7 @@ from workbench.cli import (
     lake,
     library,
     lists,
+    lookup,
     measure,
     previewing,
     sandbox,
@@ -57,6 +58,8 @@ app.command("plan")(sending.plan)
 app.command("send")(sending.send)
 app.command("resume")(sending.resume)
 app.add_typer(sending.history, name="runs")
+sending.history.command("users")(lookup.list_users)
+app.command("explain")(lookup.explain)
 app.add_typer(sandbox.app, name="sandbox")
 app.command("lab")(serve.lab)
 app.command("dashboards")(serve.dashboards)

@@ -144,6 +144,10 @@ def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = Tru
         out.print(
             f"[dim]as of {local(run.as_of, workspace.zone)}, audience {run.audience_path}[/]", soft_wrap=True
         )
+        out.print(
+            f"[dim]why one user: workbench explain --run {run.run_id} --user ID; who: workbench runs users {run.run_id}[/]",
+            soft_wrap=True,
+        )
 
 
 def plan_json(planned: Plan) -> dict[str, Any]:

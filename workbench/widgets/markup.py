@@ -38,6 +38,20 @@ STYLE = """<style>
 .wb .wb-notice ul { margin: 0; padding-left: 18px; white-space: normal; }
 .wb pre.wb-code { font: 13px/1.5 var(--jp-code-font-family, monospace); background: rgba(128,136,145,.12); color: inherit;
   padding: 8px 12px; margin: 0; border-radius: 4px; user-select: all; overflow-x: auto; }
+.wb ol.wb-steps { list-style: none; margin: 8px 0 12px; padding: 0; max-width: 100ch; }
+.wb ol.wb-steps li { position: relative; padding: 0 0 12px 34px; margin: 0; }
+.wb ol.wb-steps li::before { content: ""; position: absolute; left: 10px; top: 22px; bottom: -2px; width: 1px;
+  background: var(--jp-border-color1, rgba(128,136,145,.45)); }
+.wb ol.wb-steps li:last-child::before { display: none; }
+.wb .wb-mark { position: absolute; left: 0; top: 0; box-sizing: border-box; width: 21px; height: 21px; border-radius: 50%;
+  border: 1.5px solid currentColor; font-size: 12px; line-height: 18px; font-weight: 600; text-align: center; }
+.wb .wb-step-name { font-weight: 600; margin-right: 8px; }
+.wb .wb-step-name::first-letter { text-transform: uppercase; }
+.wb .wb-step-lines { display: block; font-size: 12.5px; color: var(--jp-ui-font-color2, #6b727a); }
+.wb .wb-held { color: #1f6fb2; }
+.wb .wb-waits { color: #9a6700; }
+.wb-theme-dark .wb .wb-held, [data-jp-theme-light="false"] .wb .wb-held { color: #6cb6ff; }
+.wb-theme-dark .wb .wb-waits, [data-jp-theme-light="false"] .wb .wb-waits { color: #d9a62e; }
 .wb-theme-dark .wb .wb-good, [data-jp-theme-light="false"] .wb .wb-good { color: #4ac26b; }
 .wb-theme-dark .wb .wb-bad, [data-jp-theme-light="false"] .wb .wb-bad { color: #ff8182; }
 .wb-wide table.wb-table { min-width: 100% !important; }
@@ -114,6 +128,25 @@ def table(
         f'<div class="wb-scroll" tabindex="0" role="region"{name}><table class="wb-table"{name}>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>"
     )
+
+
+def steps(items: Iterable[tuple[str, str, str, str, str, Sequence[str]]], *, label: str) -> str:
+    """Return a list from top to bottom, a mark before each step.
+
+    Args:
+        items: kind (``good``, ``bad``, ``held``, ``waits``, ``quiet``), mark, name, answer, sentence, and
+            further lines of each step.
+        label: what it is, for those who hear it.
+    """
+    rows = "".join(
+        f'<li><span class="wb-mark wb-{escape(kind)}" aria-hidden="true">{escape(mark)}</span>'
+        f'<span class="wb-step-name">{escape(name)}</span><span class="wb-{escape(kind)}">{escape(answer)}</span>'
+        f"<div{' class=wb-quiet' if kind == 'quiet' else ''}>{escape(sentence)}</div>"
+        + "".join(f'<span class="wb-step-lines">{escape(line)}</span>' for line in lines)
+        + "</li>"
+        for kind, mark, name, answer, sentence, lines in items
+    )
+    return f'<ol class="wb-steps" aria-label="{escape(label)}">{rows}</ol>'
 
 
 def notice(text: str, *, error: bool = False) -> str:
