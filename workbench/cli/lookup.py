@@ -24,7 +24,6 @@ MARKS = {
     Answer.HELD_OUT: "[cyan]■[/]",
     Answer.WAITS: "[yellow]…[/]",
     Answer.NOT_ASKED: "[dim]–[/]",
-    Answer.NOT_REACHED: "[dim]·[/]",
 }
 
 
@@ -85,10 +84,9 @@ def explained_json(found: Explained) -> dict[str, Any]:
 def _show(found: Explained, workspace: Workspace) -> None:
     run = found.run
     out.print(f"[bold]{escape(found.summary)}[/]", soft_wrap=True)
-    wide = max(len(step.name) for step in found.steps)
-    for step in found.steps:
-        quiet = step.answer in {Answer.NOT_ASKED, Answer.NOT_REACHED}
-        style = "dim" if quiet else "default"
+    wide = max(len(step.name) for step in found.reached)
+    for step in found.reached:
+        style = "dim" if step.answer is Answer.NOT_ASKED else "default"
         name = f"{step.name:<{wide}}"
         words = f"{step.answer:<11}"
         out.print(
@@ -99,6 +97,8 @@ def _show(found: Explained, workspace: Workspace) -> None:
             out.print(f"    {'':<{wide}}  {'':<11}  [dim]{escape(line)}[/]", soft_wrap=True)
         if step.differs:
             out.print(f"    {'':<{wide}}  [yellow]{escape(step.differs)}[/]", soft_wrap=True)
+    if found.not_reached:
+        out.print(f"  [dim]· not reached: {escape(', '.join(found.not_reached))}[/]", soft_wrap=True)
     style = "green" if found.agrees else "yellow"
     out.print(f"[{style}]{escape(found.proof)}[/]", soft_wrap=True)
     out.print(

@@ -141,6 +141,16 @@ class Explained:
         return next((step for step in self.steps if step.answer is Answer.STOPS), None)
 
     @property
+    def reached(self) -> tuple[Step, ...]:
+        """The steps that were asked about the user, or would have been."""
+        return tuple(step for step in self.steps if step.answer is not Answer.NOT_REACHED)
+
+    @property
+    def not_reached(self) -> tuple[str, ...]:
+        """The names of the steps behind the one that stopped the user."""
+        return tuple(step.name for step in self.steps if step.answer is Answer.NOT_REACHED)
+
+    @property
     def summary(self) -> str:
         """The verdict as a sentence."""
         who = f"User {self.user_id}"
@@ -152,7 +162,7 @@ class Explained:
             case verdicts.NOT_SENT:
                 return f"{who} was not sent to: {self.reason}."
             case _:
-                return f"{who} did not qualify. {self.steps[0].sentence}"
+                return f"{who} did not qualify, so the run has no row of the user."
 
     @property
     def proof(self) -> str:

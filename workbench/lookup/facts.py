@@ -173,7 +173,9 @@ def _deciding(answers: Sequence[Condition]) -> Iterator[str]:
         if not answer.decides or isinstance(answer.condition, AllOf | AnyOf | InSegment):
             continue
         of = answers[place_ + 1] if isinstance(answer.condition, Not) else answer
-        events = f" ({of.matching:,} events match)" if of.events is not None else ""
+        events = ""
+        if of.events is not None:
+            events = f" ({of.matching:,} {'event matches' if of.matching == 1 else 'events match'})"
         yield f"{'yes' if answer.holds else 'no'}: {answer.sentence}{events}"
 
 

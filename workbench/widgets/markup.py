@@ -46,7 +46,6 @@ STYLE = """<style>
 .wb .wb-mark { position: absolute; left: 0; top: 0; box-sizing: border-box; width: 21px; height: 21px; border-radius: 50%;
   border: 1.5px solid currentColor; font-size: 12px; line-height: 18px; font-weight: 600; text-align: center; }
 .wb .wb-step-name { font-weight: 600; margin-right: 8px; }
-.wb .wb-step-name::first-letter { text-transform: uppercase; }
 .wb .wb-step-lines { display: block; font-size: 12.5px; color: var(--jp-ui-font-color2, #6b727a); }
 .wb .wb-held { color: #1f6fb2; }
 .wb .wb-waits { color: #9a6700; }
