@@ -183,6 +183,16 @@ def test_what_came_after_the_run_changes_nothing(shop: Account, receiver: Receiv
     assert step(found, "dispatch")[0] == "passes"
 
 
+def test_consent_is_asked_again_as_known_at_the_send(shop: Account, receiver: Receiver) -> None:
+    """Unsubscribed between the question and the send: the run left the user out, and asked again it does so too."""
+    later = [{"user_id": "00001", "email": "user1@example.com", "country": "US", "unsubscribed": True}]
+    shop.ingest("profiles", later, now=NOW + timedelta(hours=1), recorded="now")
+    run = executed(shop)
+    found = explain_run(shop.workspace, run.run_id, "00001")
+    assert (found.reason, found.agrees) == ("unsubscribed", True)
+    assert step(found, "unsubscribed") == ("stops", "unsubscribed is true, as known at the send.", None)
+
+
 def test_a_group_that_was_removed_since_is_asked_as_it_stood(shop: Account, receiver: Receiver) -> None:
     """Groups are rows with a beginning and an end, the run lies between them."""
     groups = shop.workspace.groups
