@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from accounts import NOW, SETTINGS, Account, make_account, purchases
 
-from workbench import runs
+from workbench import display, runs
 from workbench.campaigns import control
 from workbench.display.lookup import explained_html, explained_text
 from workbench.errors import DestinationError, NotFoundError, StoreError
@@ -330,3 +330,4 @@ def test_a_cell_shows_the_steps_escaped(shop: Account, receiver: Receiver) -> No
     assert "<b>x" not in page
     assert page.count("<li>") == 2
     assert "Not reached</span>" in page
+    assert display.SHOWN[Explained][1] is explained_html
