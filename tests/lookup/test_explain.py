@@ -25,10 +25,10 @@ WITHOUT_IDS = SETTINGS.replace('customer_id = "user_id"\n', 'mobile_number = "ph
 AT = datetime.now(UTC)
 
 
-def world(home: Path, seed: int, **campaign: Any) -> Account:
+def world(home: Path, seed: int, text: str = WITHOUT_IDS, **campaign: Any) -> Account:
     """120 people of whom 100 bought; few addresses, so that many share one; flags, notes and names at random."""
     chance = random.Random(seed)
-    account = make_account(home / f"home-{seed}", WITHOUT_IDS)
+    account = make_account(home / f"home-{seed}", text)
     people = [
         {
             "user_id": f"{n:05d}",
@@ -52,7 +52,7 @@ def world(home: Path, seed: int, **campaign: Any) -> Account:
 
 CAMPAIGN = {
     "control": {"share": 0.2, "custom": ["loyalty"]},
-    "cap": {"per_run": 5},
+    "cap": {"per_run": 3},
     "content": {
         "attributes": ["note"],
         "values": {
@@ -64,13 +64,13 @@ CAMPAIGN = {
 
 def grouped(home: Path, seed: int) -> Account:
     """A world with a system group, a custom one, and two people who are never in control."""
-    account = make_account(home / f"home-{seed}", WITHOUT_IDS)
+    account = make_account(home / f"home-{seed}", f"{WITHOUT_IDS}\n[frequency]\nmessages = 1\ndays = 7\n")
     groups = account.workspace.groups
     groups.add("system", 0.05, now=AT - timedelta(hours=2))
     groups.add("loyalty", 0.05, custom=True, now=AT - timedelta(hours=1))
     for n in range(6):
         groups.flag(f"{n:05d}", now=AT - timedelta(hours=1))
-    return world(home, seed, **CAMPAIGN)
+    return world(home, seed, f"{WITHOUT_IDS}\n[frequency]\nmessages = 1\ndays = 7\n", **CAMPAIGN)
 
 
 def executed(account: Account, now: datetime = AT) -> Run:
@@ -95,6 +95,9 @@ def test_asked_again_every_user_of_a_run_has_the_verdict_that_was_frozen(
 ) -> None:
     """Duplicates, consent, groups, values, limits and a cap: each step agrees, and the one that stops gave the reason."""
     account = grouped(tmp_path, seed)
+    account.save_campaign("before", "buyers", cap={"per_run": 3})
+    earlier = runs.plan(account.workspace, "before", as_of=NOW, now=AT - timedelta(hours=1))
+    runs.execute(account.workspace, earlier)
     run = executed(account)
     seen = set()
     for row in frame(account, run).iter_rows(named=True):
@@ -106,7 +109,8 @@ def test_asked_again_every_user_of_a_run_has_the_verdict_that_was_frozen(
         assert stopped == step_of(row["reason"])
         seen.add(stopped or row["verdict"])
     assert seen == {
-        "send", "holdout", "duplicate identity", "reachable", "unsubscribed", "consent", "render", "lint", "cap",
+        "send", "holdout", "duplicate identity", "reachable", "unsubscribed", "consent", "frequency caps", "render", "lint",
+        "cap",
     }  # fmt: skip
 
 

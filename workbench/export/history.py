@@ -57,7 +57,7 @@ def history(
         environment: at the receiver.
         now: the instant of its send.
         until: only runs that were made by then.
-        before: only runs that were reserved before the one of this number.
+        before: only runs that were reserved before the one of this number, with what was known of them ``now``.
 
     Raises:
         StoreError: the ledger cannot be read.
@@ -87,6 +87,8 @@ def history(
         query = sa.select(request.run_id, request.number).where(
             request.state == RequestState.REJECTED, request.run_id.in_([row.run_id for row in found])
         )
+        if before is not None:
+            query = query.where(request.answered_at <= now)
         for row in sql.execute(query):
             rejected.setdefault(row.run_id, []).append(row.number)
     runs = [

@@ -13,12 +13,13 @@ import polars as pl
 
 from workbench import audience
 from workbench.audience import Audience
-from workbench.campaigns import control, duplicates, verdicts
+from workbench.campaigns import control, duplicates, frequency, verdicts
 from workbench.campaigns.candidates import identities_sql
 from workbench.campaigns.control import Hold
 from workbench.campaigns.groups import Standing
 from workbench.campaigns.library import SavedCampaign
 from workbench.errors import NotFoundError
+from workbench.export.history import History, history
 from workbench.export.ledger import Run, RunState
 from workbench.segments.explain import Explanation, explain
 from workbench.segments.model import Segment
@@ -59,6 +60,7 @@ class Evidence:
         identities: which of the mapped ones can be used, by name.
         flags: of consent, by attribute, as known at the send.
         twins: who shares an identity and is qualified or held out.
+        messages: that frequency caps count: ``run_id, verdict, send_at, own``, newest first.
     """
 
     row: Mapping[str, Any] | None
@@ -66,6 +68,7 @@ class Evidence:
     identities: Mapping[str, bool]
     flags: Mapping[str, bool | None]
     twins: tuple[Twin, ...]
+    messages: pl.DataFrame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +168,7 @@ def gather(
     narrowed = Narrowed(
         **{item.name: getattr(version, item.name) for item in fields(version)}, codes=everybody
     )
+    before = _before(workspace, run, campaign)
     marked = audience.mark(
         workspace,
         Audience(
@@ -175,6 +179,7 @@ def gather(
         control_share=campaign.campaign.control.share,
         consent_at=run.created_at,
         standing=standing,
+        before=before,
     )  # fmt: skip
     decided = verdicts.decide(marked, cap=None, send_at=run.created_at, blocked=run.state is RunState.BLOCKED)
     chosen = set(qualified["user_code"])
@@ -194,6 +199,22 @@ def gather(
             for row in found.iter_rows(named=True)
             if row["user_code"] in chosen or row["held_by"] is not None
         ),
+        messages=frequency.messages(connection, before.runs, code),
+    )
+
+
+def _before(workspace: Workspace, run: Run, campaign: SavedCampaign) -> History:
+    """Return the runs whose messages were counted when a run was reserved."""
+    return history(
+        workspace.database,
+        workspace.settings.directory,
+        frequency.rules(campaign.campaign, workspace.settings.frequency),
+        campaign_id=run.campaign_id,
+        run_id=run.run_id,
+        receiver=run.receiver,
+        environment=run.environment,
+        now=run.created_at,
+        before=run.number,
     )
 
 

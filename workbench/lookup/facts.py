@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from workbench.campaigns import control
 from workbench.campaigns.content.shorthand import is_template
 from workbench.campaigns.control import Hold
 from workbench.campaigns.groups import Standing
 from workbench.campaigns.library import SavedCampaign
-from workbench.campaigns.verdicts import INVALID
+from workbench.campaigns.verdicts import INVALID, SEND
 from workbench.export.ledger import Request, RequestState, Run
 from workbench.lookup import explained
 from workbench.lookup.evidence import Evidence, Twin
-from workbench.lookup.explained import Answer, Draw, step_of
+from workbench.lookup.explained import Answer, Draw
 from workbench.segments.explain import Answer as Condition
 from workbench.segments.explain import Explanation
 from workbench.segments.model import AllOf, AnyOf, Not
@@ -20,7 +22,7 @@ from workbench.segments.traits import InSegment
 from workbench.settings import Consent
 
 INSTANT = "%Y-%m-%d %H:%M %Z"
-MOST_TWINS = 5
+MOST_TWINS, MOST_MESSAGES = 5, 10
 WAITING = {
     RequestState.RESERVED: "waits to be sent",
     RequestState.SENT: "is being sent, or was when its process ended",
@@ -90,16 +92,14 @@ def groups(found: Sequence[Draw], standing: Standing, user_id: str) -> Fact:
 
 def lake_facts(found: Evidence, campaign: SavedCampaign, consent: Consent) -> dict[str, Fact]:
     """Return the facts of the steps that read the lake, by step; none for a user without a profile."""
-    row, decided = found.row, found.decided
-    if row is None or decided is None:
+    row = found.row
+    if row is None:
         return {}
-    reason = decided["reason"]
     render, lint = row["render"], row["lint"]
     values = campaign.campaign.content.values.values()
     templated = any(isinstance(value, str) and is_template(value) for value in values)
     said = {True: "is true", False: "is false", None: "is absent"}
     flags = {name: f"{name} {said[value]}" for name, value in found.flags.items()}
-    frequency = step_of(reason) == explained.FREQUENCY
     return {
         explained.DUPLICATE: _duplicate(
             found.twins, stops=row["duplicate"], control_arm=row["held_by"] is not None
@@ -119,10 +119,7 @@ def lake_facts(found: Evidence, campaign: SavedCampaign, consent: Consent) -> di
             else "The settings require no consent.",
             asked=bool(consent.required),
         ),
-        explained.FREQUENCY: Fact(
-            stops=frequency,
-            sentence=f"Stopped by the {reason}." if frequency else "No frequency cap stops the user.",
-        ),
+        explained.FREQUENCY: _frequency(row["too_often"], found.messages),
         explained.RENDER: Fact(
             stops=render is not None,
             sentence=f"{render}." if render else "Every value can be rendered."
@@ -210,6 +207,18 @@ def _duplicate(twins: Sequence[Twin], *, stops: bool, control_arm: bool) -> Fact
             "Shares an identity with somebody in the same arm, who comes first in the order of the cap."
         )
     return Fact(stops=stops, sentence=sentence, lines=tuple(lines))
+
+
+def _frequency(reason: str | None, messages: pl.DataFrame) -> Fact:
+    """Say which messages were counted."""
+    lines = []
+    for run_id, verdict, send_at, own in messages.head(MOST_MESSAGES).iter_rows():
+        had = "had a message of" if verdict == SEND else "held out, would have had a message of"
+        lines.append(f"{send_at:%Y-%m-%d %H:%M} UTC {had} {run_id}{' (this campaign)' if own else ''}")
+    if messages.height > MOST_MESSAGES:
+        lines.append(f"and {messages.height - MOST_MESSAGES:,} earlier ones")
+    sentence = f"Stopped by the {reason}." if reason else "No frequency cap stops the user."
+    return Fact(stops=reason is not None, sentence=sentence, lines=tuple(lines))
 
 
 def _twin(twin: Twin) -> str:
