@@ -53,15 +53,42 @@ def ask(
         SegmentError: it no longer fits the data.
         StoreError: the lake cannot be read.
     """
-    pin = campaign.campaign.segment
-    segment = workspace.segments.get(pin.name, pin.version).segment
-    lake = workspace.lake.at(version)
-    check(segment, workspace.scope(lake), as_of)
+    segment, lake = _segment(workspace, campaign, as_of, version)
     users = workspace.ask(segment, lake, as_of).users
     return Audience(
         campaign=campaign, as_of=as_of, version=lake, sentence=sentence(segment.condition), users=users,
         segment=segment,
     )  # fmt: skip
+
+
+def given(workspace: Workspace, campaign: SavedCampaign, users: pl.DataFrame, *, as_of: datetime) -> Audience:
+    """Take chosen users as the audience of a campaign, in its segment or not.
+
+    Args:
+        workspace: the account.
+        campaign: whose content, control groups and consent apply to them.
+        users: ``user_code``, ascending; each has a profile at ``as_of``.
+        as_of: the instant of the question.
+
+    Raises:
+        SegmentError: the segment no longer fits the data.
+    """
+    segment, version = _segment(workspace, campaign, as_of)
+    return Audience(
+        campaign=campaign, as_of=as_of, version=version, sentence="were chosen by name", users=users,
+        segment=segment,
+    )  # fmt: skip
+
+
+def _segment(
+    workspace: Workspace, campaign: SavedCampaign, as_of: datetime, version: int | None = None
+) -> tuple[Segment, LakeVersion]:
+    """Return the pinned segment, checked, and the lake: its newest version unless one is given."""
+    pin = campaign.campaign.segment
+    segment = workspace.segments.get(pin.name, pin.version).segment
+    lake = workspace.lake.at(version)
+    check(segment, workspace.scope(lake), as_of)
+    return segment, lake
 
 
 def mark(
@@ -73,6 +100,7 @@ def mark(
     consent_at: datetime | None = None,
     standing: Standing | None = None,
     before: History | None = None,
+    test: bool = False,
     report: Report = lambda done, total: None,
 ) -> pl.DataFrame:
     """Mark each user of an audience: the frame of ``campaigns.candidates`` for one share of control.
@@ -85,6 +113,7 @@ def mark(
         consent_at: the instant at which consent is read; by default that of the question.
         standing: the account's control groups; by default as they are now.
         before: the runs whose messages count for frequency caps; by default those that were made by then.
+        test: whether the batches are marked as a test's, and no message counts.
         report: told how many user codes are done, and the last of them.
 
     Raises:
@@ -100,7 +129,9 @@ def mark(
         workspace, asked.campaign, asked.version, connection, as_of=asked.as_of, now=consent_at
     )
     rules = frequency.rules(asked.campaign.campaign, settings.frequency)
-    if before is None:
+    if test:
+        before = History()
+    elif before is None:
         before = history(workspace, asked.campaign, run=run, now=consent_at, until=consent_at)
     single = asked.version.single_profiles(asked.as_of)
     found = candidates(
@@ -125,7 +156,8 @@ def mark(
             identities=settings.identities.values(),
             rendered=rendering.values,
             overhead=payload.overhead(
-                envelope(workspace, asked.campaign, run=run, send_at=consent_at), settings.identities
+                envelope(workspace, asked.campaign, run=run, send_at=consent_at, test=test),
+                settings.identities,
             ),
         ),
         report=report,
@@ -164,7 +196,7 @@ def history(
 
 
 def envelope(
-    workspace: Workspace, campaign: SavedCampaign, *, run: str, send_at: datetime
+    workspace: Workspace, campaign: SavedCampaign, *, run: str, send_at: datetime, test: bool = False
 ) -> payload.Envelope:
     """Return what is the same in the batch of every user of a run."""
     settings = workspace.settings.mparticle
@@ -174,6 +206,7 @@ def envelope(
         environment=settings.environment,
         event_name=settings.event_name,
         send_at=send_at,
+        test=test,
     )
 
 

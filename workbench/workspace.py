@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from workbench.campaigns.candidates import reachable_sql
 from workbench.campaigns.groups import Groups
 from workbench.campaigns.library import CampaignLibrary
+from workbench.campaigns.testers import Testers
 from workbench.errors import Problem, ProblemsError, StoreError, nearest
 from workbench.export.ledger import Ledger
 from workbench.segments.build.names import Names
@@ -35,6 +36,7 @@ class Workspace:
     segments: SegmentLibrary
     campaigns: CampaignLibrary
     groups: Groups
+    testers: Testers
     ledger: Ledger
 
     @property
@@ -159,13 +161,15 @@ def open_workspace(config: Path | str | None = None, *, read_only: bool = False)
         database.migrate()
     segments = SegmentLibrary(database)
     groups = Groups(database, settings.account.salt)
+    lake = Lake(settings.directory, database, settings.catalogue, settings.identities.values())
     VECTORS.limit = in_bytes(settings.store.vector_memory)
     return Workspace(
         settings=settings,
         database=database,
-        lake=Lake(settings.directory, database, settings.catalogue, settings.identities.values()),
+        lake=lake,
         segments=segments,
         campaigns=CampaignLibrary(database, segments, groups, settings),
         groups=groups,
+        testers=Testers(database, lake),
         ledger=Ledger(database, settings.directory / "runs"),
     )

@@ -19,7 +19,7 @@ LONGEST_VALUE = 4096
 MOST_NAMES = 100
 SMALLEST_CAP = 100
 LONGEST_TEMPLATE = 20_000
-RESERVED = frozenset({"campaign_id", "campaign_name", "campaign_version", "run_id", "arm"})
+RESERVED = frozenset({"campaign_id", "campaign_name", "campaign_version", "run_id", "arm", "test"})
 
 
 def check(

@@ -158,7 +158,9 @@ class Groups:
                     raise InputError(f'group "{name}" is held out by campaign "{saved.id}": {rule}')
             table = tables.runs.c
             for run_id, verdicts in sql.execute(
-                sa.select(table.run_id, table.verdicts).order_by(table.created_at)
+                sa.select(table.run_id, table.verdicts)
+                .where(table.purpose == "campaign")
+                .order_by(table.created_at)
             ):
                 if any(row.get("held_by") == group.held_by for row in verdicts):
                     raise InputError(

@@ -21,6 +21,7 @@ from workbench.cli import (
     sandbox,
     sending,
     serve,
+    trying,
 )
 from workbench.cli.output import err, out
 from workbench.errors import WorkbenchError
@@ -51,6 +52,8 @@ library.campaigns.command("power")(measure.power)
 library.campaigns.command("balance")(measure.balance)
 app.add_typer(control.app, name="control")
 library.campaigns.command("preview")(previewing.show_preview)
+library.campaigns.command("test")(trying.send_test)
+app.add_typer(trying.testers, name="testers")
 app.add_typer(lists.app, name="lists")
 app.add_typer(lake.app, name="lake")
 app.command("reach")(data.reach)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,10 +11,11 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from workbench import progress, runs
+from workbench.cli import drying
 from workbench.cli.data import parse_instant
 from workbench.cli.output import Config, Json, answer, local, out, waterfall
-from workbench.errors import UndeliveredError
-from workbench.export.ledger import RequestState, Run, RunState
+from workbench.errors import InputError, UndeliveredError
+from workbench.export.ledger import Purpose, RequestState, Run, RunState
 from workbench.runs import Plan, Receipt
 from workbench.workspace import Workspace, open_workspace
 
@@ -61,11 +63,26 @@ def send(
     occurrence: Occurrence = None,
     as_of: AsOf = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a send to production.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write what would be sent to files; send and reserve nothing.")
+    ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", help="With --dry-run: a new folder (default: one in the state folder)."),
+    ] = None,
+    now: Annotated[
+        str | None, typer.Option(help="With --dry-run: as if it were sent at this past instant, ISO 8601.")
+    ] = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Send a campaign's occurrence once; again, it sends what is left, which may be nobody."""
     workspace = open_workspace(config)
+    if dry_run:
+        drying.dry(workspace, campaign, occurrence, as_of, now, folder, json=json)
+        return
+    if now is not None or folder is not None:
+        raise InputError("--now and --out belong to --dry-run: a send is made now, from files of its own")
     planned = _plan(workspace, campaign, occurrence, as_of, silent=json)
     asks = planned.environment == "production" and not (planned.already or planned.blocked or yes)
     if asks and sys.stdin.isatty():
@@ -89,12 +106,13 @@ def resume(
 @history.command("list")
 def list_runs(
     limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    tests: Annotated[bool, typer.Option("--tests", help="Test sends among them.")] = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """List the newest runs."""
     workspace = open_workspace(config)
-    newest = workspace.ledger.newest(limit)
+    newest = workspace.ledger.newest(limit, tests=tests)
     totals = workspace.ledger.totals_of([run.run_id for run in newest])
     found = [(run, totals[run.run_id]) for run in newest]
 
@@ -104,7 +122,7 @@ def list_runs(
         for run, users in found:
             trouble = [f"{users[state]:,} {state}" for state in TROUBLE if users[state]]
             accepted = f"{users[RequestState.ACCEPTED]:,} of {run.to_send:,}"
-            table.add_row(run.run_id, ", ".join([run.state, *trouble]), f"{run.qualified:,}", accepted)
+            table.add_row(run.run_id, ", ".join([_state(run), *trouble]), f"{run.qualified:,}", accepted)
         out.print(table)
 
     answer([run_json(run, users) for run, users in found], as_json=json, show=show)
@@ -128,6 +146,8 @@ def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = Tru
     """Print the waterfall and the outcomes of a run."""
     run = receipt.run
     out.print(waterfall(receipt.waterfall, run.qualified, run.run_id))
+    if run.purpose is Purpose.TEST:
+        out.print("[bold]a test send[/]: outside caps and reports")
     outcomes = ", ".join(f"{state} {users:,}" for state, users in receipt.users.items() if users) or "nobody"
     out.print(f"of {run.to_send:,} to send: {outcomes}; run {run.state}, environment {run.environment}")
     for state, words, users in workspace.ledger.answers(run.run_id):
@@ -166,12 +186,16 @@ def run_json(run: Run, users: Mapping[RequestState, int], sent_now: int | None =
     """Return a run for programs; no person is in it."""
     body = {
         "run_id": run.run_id, "campaign": run.campaign_id, "version": run.campaign_version,
-        "occurrence": run.occurrence, "as_of": run.as_of, "state": run.state,
+        "purpose": run.purpose, "occurrence": run.occurrence, "as_of": run.as_of, "state": run.state,
         "environment": run.environment, "qualified": run.qualified, "to_send": run.to_send,
         "users": dict(users), "waterfall": run.verdicts, "created_at": run.created_at,
         "created_by": run.created_by, "finished_at": run.finished_at, "note": run.note,
     }  # fmt: skip
     return body if sent_now is None else {**body, "sent_now": sent_now}
+
+
+def _state(run: Run) -> str:
+    return f"test, {run.state}" if run.purpose is Purpose.TEST else str(run.state)
 
 
 def _plan(
@@ -189,6 +213,15 @@ def _plan(
 def _finish(workspace: Workspace, receipt: Receipt, *, as_json: bool) -> None:
     body = run_json(receipt.run, receipt.users, receipt.sent_now)
     answer(body, as_json=as_json, show=lambda: show_receipt(workspace, receipt))
+    finish(receipt)
+
+
+def finish(receipt: Receipt) -> None:
+    """Fail a run that did not go through, for whoever looks at the exit code.
+
+    Raises:
+        UndeliveredError: blocked, incomplete, or with users that were rejected or are unknown.
+    """
     if receipt.run.state is RunState.BLOCKED:
         raise UndeliveredError(
             f"nobody was sent to, the safety check of {receipt.run.run_id} blocked it: {receipt.run.note}"

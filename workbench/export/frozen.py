@@ -45,6 +45,8 @@ def freeze(
     batches: Iterable[Batch],
     connection: engine.Connection,
     report: Callable[[int], None] = lambda users: None,
+    *,
+    folder: str | None = None,
 ) -> Frozen:
     """Write the audience and the requests, durable before their folder gets its name.
 
@@ -58,17 +60,18 @@ def freeze(
         batches: one for each user whose verdict is ``send``, ascending by code.
         connection: knows the ids of the users.
         report: called with the number of users after each request.
+        folder: relative to the state folder; by default a new one of the run.
 
     Raises:
         StoreError: the disk is full or cannot be written; nothing is left behind.
     """
-    final = directory / "runs" / run_id / uuid.uuid4().hex
-    with _folder(final) as folder:
-        requests, sends = _write_bodies(folder / BODIES, batches, report)
-        _write_audience(folder / AUDIENCE, verdicts, sends, connection)
-        with (folder / AUDIENCE).open("rb") as stream:
+    folder = folder or f"runs/{run_id}/{uuid.uuid4().hex}"
+    with _folder(directory / folder) as place:
+        requests, sends = _write_bodies(place / BODIES, batches, report)
+        _write_audience(place / AUDIENCE, verdicts, sends, connection)
+        with (place / AUDIENCE).open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Frozen(folder=final.relative_to(directory).as_posix(), audience_digest=digest, requests=requests)
+    return Frozen(folder=folder, audience_digest=digest, requests=requests)
 
 
 def discard(directory: Path, frozen: Frozen) -> None:
@@ -162,9 +165,10 @@ def _write_audience(
 
 @contextmanager
 def _folder(final: Path) -> Iterator[Path]:
-    temporary = final.with_suffix(".tmp")
+    temporary = final.with_name(f"{uuid.uuid4().hex}.tmp")
     try:
-        temporary.mkdir(parents=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir(mode=0o700)
         yield temporary
         temporary.replace(final)
         sync(final)

@@ -41,10 +41,13 @@ class Ledger:
         self._database = database
         self._directory = directory
 
-    def find(self, campaign_id: str, occurrence: datetime) -> Run | None:
+    def find(
+        self, campaign_id: str, occurrence: datetime, *, purpose: Purpose = Purpose.CAMPAIGN
+    ) -> Run | None:
         """Return the run of an occurrence, or None."""
-        query = sa.select(tables.runs).where(
-            tables.runs.c.campaign_id == campaign_id, tables.runs.c.occurrence == occurrence
+        table = tables.runs
+        query = sa.select(table).where(
+            table.c.campaign_id == campaign_id, table.c.occurrence == occurrence, table.c.purpose == purpose
         )
         with self._database.reading() as sql:
             row = sql.execute(query).mappings().one_or_none()
@@ -64,9 +67,11 @@ class Ledger:
                 raise NotFoundError(f'unknown run "{run_id}".{nearest(run_id, known)}')
         return _run(row)
 
-    def newest(self, limit: int = 50) -> list[Run]:
-        """Return the newest runs first."""
+    def newest(self, limit: int = 50, *, tests: bool = False) -> list[Run]:
+        """Return the newest runs first, test sends among them only where asked for."""
         query = sa.select(tables.runs).order_by(tables.runs.c.created_at.desc()).limit(limit)
+        if not tests:
+            query = query.where(tables.runs.c.purpose == Purpose.CAMPAIGN)
         with self._database.reading() as sql:
             return [_run(row) for row in sql.execute(query).mappings()]
 
@@ -81,7 +86,12 @@ class Ledger:
         Returns:
             ``taken`` when another process took the occurrence first, ``outdated`` when there are newer runs than
             those that were seen; nothing was written then.
+
+        Raises:
+            ValueError: an occurrence that is not one of the run's purpose.
         """
+        if (run.occurrence.microsecond == 0) != (run.purpose is Purpose.CAMPAIGN):
+            raise ValueError(f"{run.occurrence.isoformat()} is not an occurrence of a {run.purpose} run")
         values = {name: getattr(run, name) for name in tables.runs.columns.keys()}  # noqa: SIM118
         try:
             with self._database.transaction(alone=True) as sql:
@@ -110,7 +120,7 @@ class Ledger:
                         ],
                     )  # fmt: skip
         except sa.exc.IntegrityError:
-            if self.find(run.campaign_id, run.occurrence) is None:
+            if self.find(run.campaign_id, run.occurrence, purpose=run.purpose) is None:
                 raise
             return Reservation.TAKEN
         return Reservation.DONE
@@ -158,20 +168,25 @@ class Ledger:
             )
 
     def latest(self, campaign_id: str) -> Run | None:
-        """Return the newest run of a campaign, or None."""
+        """Return the newest run of a campaign, or None; test sends are none."""
         table = tables.runs
-        query = sa.select(table).where(table.c.campaign_id == campaign_id)
+        query = sa.select(table).where(
+            table.c.campaign_id == campaign_id, table.c.purpose == Purpose.CAMPAIGN
+        )
         query = query.order_by(table.c.created_at.desc(), table.c.occurrence.desc()).limit(1)
         with self._database.reading() as sql:
             row = sql.execute(query).mappings().one_or_none()
         return None if row is None else _run(row)
 
     def previous(self, campaign_id: str, occurrence: datetime) -> Run | None:
-        """Return the run of the last occurrence before this one that no safety check blocked, or None."""
+        """Return the run of the last occurrence before this one that no safety check blocked, or None.
+
+        Test sends are none.
+        """
         table = tables.runs
         query = sa.select(table).where(
             table.c.campaign_id == campaign_id, table.c.occurrence < occurrence,
-            table.c.state != RunState.BLOCKED,
+            table.c.state != RunState.BLOCKED, table.c.purpose == Purpose.CAMPAIGN,
         )  # fmt: skip
         with self._database.reading() as sql:
             row = sql.execute(query.order_by(table.c.occurrence.desc()).limit(1)).mappings().one_or_none()

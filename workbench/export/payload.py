@@ -25,6 +25,7 @@ from workbench.store.held import profiles_at
 
 NAMESPACE = uuid.UUID("8f0c6a52-6f9e-5d0e-9a57-3c9b1f0f2d11")
 ROWS = 20_000
+TEST = "test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +39,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What is the same for every user of a run."""
+    """What is the same for every user of a run; ``test`` marks a test send."""
 
     run_id: str
     campaign: SavedCampaign
     environment: str
     event_name: str
     send_at: datetime
+    test: bool = False
 
     def attributes(self) -> dict[str, Any]:
         """The attributes of the event: which campaign, which run, and the campaign's own values."""
@@ -54,7 +56,8 @@ class Envelope:
             "campaign_name": campaign.name,
             "campaign_version": self.campaign.stored.version,
             "run_id": self.run_id,
-            "arm": TARGET,
+            "arm": TEST if self.test else TARGET,
+            **({TEST: True} if self.test else {}),
             **campaign.content.values,
         }
 

@@ -27,7 +27,10 @@ class RequestState(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What a run is for; a test is outside caps and reports."""
+    """What a run is for; a test is outside caps and reports.
+
+    The occurrences of the two never meet: those of campaigns are whole seconds, those of tests are not.
+    """
 
     CAMPAIGN = "campaign"
     TEST = "test"

@@ -8,9 +8,11 @@ Notebooks, the command line and papermill call ``plan``, ``execute`` and ``resum
 to send.
 """
 
+from workbench.runs.dry import DryRun, dry_run
 from workbench.runs.planning import Plan, Report, plan, run_id, safety_check
 from workbench.runs.sending import Clock, Receipt, connect, execute, resume
 
 __all__ = [
-    "Clock", "Plan", "Receipt", "Report", "connect", "execute", "plan", "resume", "run_id", "safety_check",
+    "Clock", "DryRun", "Plan", "Receipt", "Report", "connect", "dry_run", "execute", "plan", "resume", "run_id",
+    "safety_check",
 ]  # fmt: skip

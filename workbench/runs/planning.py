@@ -13,7 +13,7 @@ from workbench.campaigns.content.constants import constants
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.safety import blocks
 from workbench.errors import InputError
-from workbench.export.ledger import Run, Seen
+from workbench.export.ledger import Purpose, Run, Seen
 from workbench.store.lake import utc_now
 from workbench.workspace import Workspace
 
@@ -34,6 +34,7 @@ class Plan:
         blocked: why the safety check lets nobody be sent to; None when it does.
         already: the run that this occurrence has had; executing the plan then only finishes it.
         seen: which runs before were counted for frequency caps; None where there is no such cap.
+        purpose: a test is outside caps and reports.
     """
 
     run_id: str
@@ -49,6 +50,7 @@ class Plan:
     blocked: str | None
     already: Run | None
     seen: Seen | None = None
+    purpose: Purpose = Purpose.CAMPAIGN
 
     @property
     def qualified(self) -> int:
@@ -101,13 +103,13 @@ def plan(
         SegmentError: its segment no longer fits the data.
         StoreError: lake or database cannot be read.
     """
-    now = _aware(now or utc_now(), "now")
-    as_of = _aware(as_of or now, "as_of")
+    now = aware(now or utc_now(), "now")
+    as_of = aware(as_of or now, "as_of")
     saved = workspace.campaigns.get(campaign_id)
     latest = workspace.ledger.latest(campaign_id)
     occurrence = occurrence or (latest.occurrence if latest else saved.created_at)
-    occurrence = _aware(occurrence, "occurrence").replace(microsecond=0)
-    _refuse_other_salt(workspace, latest)
+    occurrence = aware(occurrence, "occurrence").replace(microsecond=0)
+    refuse_other_salt(workspace, latest)
     if occurrence > now:
         raise InputError(f"occurrence {occurrence:%Y-%m-%d %H:%M %Z} lies in the future: it is not due yet")
     if as_of > now:
@@ -182,7 +184,8 @@ def safety_check(
     return blocks(saved.campaign.safety_check, qualified, before.qualified if before else None)
 
 
-def _refuse_other_salt(workspace: Workspace, latest: Run | None) -> None:
+def refuse_other_salt(workspace: Workspace, latest: Run | None) -> None:
+    """Refuse to send under another salt than the campaign's latest run."""
     if latest is not None and latest.salt_digest != workspace.settings.salt_digest:
         raise InputError(
             f"[account] salt is not the one of {latest.run_id}: it would hold out other users than before; "
@@ -190,7 +193,8 @@ def _refuse_other_salt(workspace: Workspace, latest: Run | None) -> None:
         )
 
 
-def _aware(instant: datetime, name: str) -> datetime:
+def aware(instant: datetime, name: str) -> datetime:
+    """Return an instant in UTC; one without a time zone is refused."""
     if instant.tzinfo is None:
         raise InputError(f"{name} {instant:%Y-%m-%d %H:%M} has no time zone")
     return instant.astimezone(UTC)

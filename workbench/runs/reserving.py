@@ -1,37 +1,40 @@
 """Write a plan down before anything is sent: its files, then its occurrence and requests in one transaction."""
 
+from pathlib import Path
+
 import polars as pl
 
 from workbench import audience
 from workbench.campaigns import verdicts
+from workbench.errors import BusyError
 from workbench.export import frozen, payload
-from workbench.export.frozen import Frozen
-from workbench.export.ledger import Reservation, Run, RunState
+from workbench.export.ledger import Purpose, Reservation, Run, RunState
 from workbench.runs.planning import Plan, Report, plan_again
 from workbench.settings import actor
 from workbench.workspace import Workspace
 
 
-def reserve(workspace: Workspace, planned: Plan, key_digest: str, report: Report) -> Run:
-    """Write the files, then take the occurrence; whoever comes second uses the first one's run.
+def freeze(
+    workspace: Workspace,
+    planned: Plan,
+    report: Report,
+    *,
+    directory: Path | None = None,
+    folder: str | None = None,
+) -> frozen.Frozen:
+    """Write the audience and the bodies of a plan: the same ones wherever they go.
 
-    Where other runs were reserved meanwhile whose messages count, the plan is made again.
+    Args:
+        workspace: the account that the plan was made in.
+        planned: by ``plan``.
+        report: told the step, the users done and their total.
+        directory: by default the state folder.
+        folder: which does not exist in ``directory``; by default a new one of the run.
+
+    Raises:
+        StoreError: the lake cannot be read, or the files cannot be written.
     """
-    while True:
-        run, written = _freeze(workspace, planned, key_digest, report)
-        match workspace.ledger.reserve(run, written.requests, seen=planned.seen):
-            case Reservation.DONE:
-                return run
-            case Reservation.TAKEN:
-                frozen.discard(workspace.settings.directory, written)
-                return workspace.ledger.get(planned.run_id)
-            case Reservation.OUTDATED:
-                frozen.discard(workspace.settings.directory, written)
-                planned = plan_again(workspace, planned, report=report)
-
-
-def _freeze(workspace: Workspace, planned: Plan, key_digest: str, report: Report) -> tuple[Run, Frozen]:
-    settings, directory = workspace.settings, workspace.settings.directory
+    settings = workspace.settings
     version = workspace.lake.at(planned.lake_version)
     connection = version.connect()
     total, done = planned.to_send, 0
@@ -41,7 +44,10 @@ def _freeze(workspace: Workspace, planned: Plan, key_digest: str, report: Report
         done += users
         report("freeze", done, total)
 
-    envelope = audience.envelope(workspace, planned.campaign, run=planned.run_id, send_at=planned.send_at)
+    envelope = audience.envelope(
+        workspace, planned.campaign, run=planned.run_id, send_at=planned.send_at,
+        test=planned.purpose is Purpose.TEST,
+    )  # fmt: skip
     recipients = planned.verdicts.filter(pl.col("verdict") == verdicts.SEND).select("user_code")
     batches = payload.batches(
         connection,
@@ -59,8 +65,40 @@ def _freeze(workspace: Workspace, planned: Plan, key_digest: str, report: Report
             now=planned.send_at,
         ),
     )
-    written = frozen.freeze(directory, planned.run_id, planned.verdicts, batches, connection, advance)
-    run = Run(
+    directory = directory or settings.directory
+    written = frozen.freeze(
+        directory, planned.run_id, planned.verdicts, batches, connection, advance, folder=folder
+    )
+    connection.close()
+    return written
+
+
+def reserve(workspace: Workspace, planned: Plan, key_digest: str, report: Report) -> Run:
+    """Write the files, then take the occurrence; whoever comes second uses the first one's run.
+
+    Where other runs were reserved meanwhile whose messages count, the plan is made again.
+
+    Raises:
+        BusyError: a test send whose instant another one took: that one goes to other users.
+    """
+    while True:
+        written = freeze(workspace, planned, report)
+        run = _run(workspace, planned, written, key_digest)
+        outcome = workspace.ledger.reserve(run, written.requests, seen=planned.seen)
+        if outcome is Reservation.DONE:
+            return run
+        frozen.discard(workspace.settings.directory, written)
+        if outcome is Reservation.TAKEN:
+            break
+        planned = plan_again(workspace, planned, report=report)
+    if planned.purpose is Purpose.TEST:
+        raise BusyError(f"{planned.run_id} was taken by another test send; nothing was sent, send it again")
+    return workspace.ledger.get(planned.run_id)
+
+
+def _run(workspace: Workspace, planned: Plan, written: frozen.Frozen, key_digest: str) -> Run:
+    settings = workspace.settings
+    return Run(
         run_id=planned.run_id,
         campaign_id=planned.campaign.campaign.id,
         campaign_version=planned.campaign.stored.version,
@@ -81,5 +119,5 @@ def _freeze(workspace: Workspace, planned: Plan, key_digest: str, report: Report
         created_by=actor(),
         finished_at=None if planned.blocked is None else planned.send_at,
         note=planned.blocked,
+        purpose=planned.purpose,
     )
-    return run, written
