@@ -45,7 +45,7 @@ def test_the_worst_cases_are_shown(town: Account) -> None:
         ("most missing", "002", "not sent", "render error: Profile.city missing", {"b": "Hi you", "c": None}),
         ("most unusual characters", "003", "send", None, {"b": "Hi Zoë", "c": "ÆRØ"}),
     ]  # fmt: skip
-    assert found.examples[1].body is None
+    assert found.examples[1].bodies == ()
     assert found.faults.to_dicts() == [{"reason": "render error: Profile.city missing", "users": 2}]
 
 
@@ -58,7 +58,7 @@ def test_what_is_shown_is_what_is_sent(town: Account, receiver: Receiver) -> Non
     (request,) = town.workspace.ledger.requests(run.run_id)
     batches = {item["user_identities"]["customer_id"]: item for item in json.loads(read_body(path, request))}
     (example,) = found.examples
-    assert example.body == batches["003"]
+    assert example.bodies == (batches["003"],)
 
 
 def test_any_user_can_be_shown(town: Account) -> None:

@@ -11,7 +11,7 @@ from workbench.campaigns.content.constants import constants
 from workbench.campaigns.content.rendering import Rendering, templates
 from workbench.campaigns.groups import Standing, holds
 from workbench.campaigns.library import SavedCampaign
-from workbench.export import linter, payload
+from workbench.export import linter, payload, tokens
 from workbench.export.history import History
 from workbench.export.history import history as read_history
 from workbench.segments import qualify
@@ -134,6 +134,11 @@ def mark(
     elif before is None:
         before = history(workspace, asked.campaign, run=run, now=consent_at, until=consent_at)
     single = asked.version.single_profiles(asked.as_of)
+    content, devices = asked.campaign.campaign.content, ""
+    if content.push_tokens:
+        tokens.prepare(connection, catalogue, asked.as_of)
+        sizes = linter.devices_sql(catalogue, payload.device_overhead())
+        devices = f"LEFT JOIN ({sizes}) d USING (user_code)"
     found = candidates(
         connection,
         asked.users,
@@ -151,7 +156,7 @@ def mark(
         profiles="SELECT * FROM profile_versions" if single else profiles_at(),
         too_often=frequency.too_often(connection, before.runs, rules, consent_at, asked.users),
         lint=linter.lint_sql(
-            asked.campaign.campaign.content.attributes,
+            content.attributes,
             catalogue,
             identities=settings.identities.values(),
             rendered=rendering.values,
@@ -159,7 +164,9 @@ def mark(
                 envelope(workspace, asked.campaign, run=run, send_at=consent_at, test=test),
                 settings.identities,
             ),
+            devices=content.push_tokens,
         ),
+        joins=devices,
         report=report,
     )
     connection.close()

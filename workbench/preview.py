@@ -36,7 +36,8 @@ class Example:
         verdict: of the plan; ``not in the segment`` for any other user.
         reason: why not sent to.
         values: the rendered values by key; None where there is none.
-        body: the batch as it would be sent; None where it cannot be rendered.
+        bodies: the batches as they would be sent, one for each push token where these are asked for;
+            none where a value cannot be rendered.
     """
 
     why: str
@@ -44,7 +45,7 @@ class Example:
     verdict: str
     reason: str | None
     values: Mapping[str, str | None]
-    body: Mapping[str, Any] | None
+    bodies: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,10 +162,10 @@ def _example(
     columns += [f"{value} AS t{number}" for number, value in enumerate(rendering.values.values())]
     (row,) = _rows(connection, rendering, [code], planned.as_of, columns).to_dicts()
     decided = planned.verdicts.filter(pl.col("user_code") == code).to_dicts()
-    body = None
+    bodies: tuple[Mapping[str, Any], ...] = ()
     if row["reason"] is None:
         sent_at = planned.send_at
-        (batch,) = payload.batches(
+        batches = payload.batches(
             connection,
             pl.DataFrame({"user_code": [code]}, schema={"user_code": pl.UInt32}),
             audience.envelope(workspace, planned.campaign, run=planned.run_id, send_at=sent_at),
@@ -173,14 +174,14 @@ def _example(
             identities=workspace.settings.identities,
             rendering=rendering,
         )
-        body = json.loads(batch.body)
+        bodies = tuple(json.loads(batch.body) for batch in batches)
     return Example(
         why=why,
         user_id=row["user_id"],
         verdict=decided[0]["verdict"] if decided else NOT_IN_SEGMENT,
         reason=decided[0]["reason"] if decided else row["reason"],
         values={key: row[f"t{number}"] for number, key in enumerate(rendering.values)},
-        body=body,
+        bodies=bodies,
     )
 
 

@@ -36,7 +36,6 @@ def test_a_small_cap_is_refused(tmp_path: Any, cap: int) -> None:
         ({"live": {"trigger": "action"}}, "live"),
         ({"cap": {"per_day": 500}}, "cap > per_day"),
         ({"cap": {"overall": 500}}, "cap > overall"),
-        ({"content": {"push_tokens": True}}, "content > push_tokens"),
         ({"schedule": {"kind": "later"}}, "schedule > kind"),
         ({"schedule": {"rule": "FREQ=DAILY"}}, "schedule > rule"),
         ({"delivery": {"timezone": "user"}}, "delivery > timezone"),

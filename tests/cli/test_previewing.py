@@ -25,7 +25,7 @@ def test_a_preview_of_one_user(run: Run, shop: Account) -> None:
     )
     (example,) = json.loads(found.out)["examples"]
     assert example["values"] == {"b": "Hi us you"}
-    assert example["body"]["events"][0]["data"]["custom_attributes"]["b"] == "Hi us you"
+    assert example["bodies"][0]["events"][0]["data"]["custom_attributes"]["b"] == "Hi us you"
 
 
 def test_a_preview_of_the_worst(run: Run, shop: Account) -> None:

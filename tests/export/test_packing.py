@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from workbench.errors import InputError
+from workbench.errors import StoreError
 from workbench.export.packing import body, pack
 from workbench.export.payload import Batch
 
@@ -34,8 +34,8 @@ def test_bytes_are_counted_not_characters() -> None:
 
 
 def test_a_batch_over_128_kb_is_an_error() -> None:
-    """Nothing is cut: one user's batch that mParticle would not take stops the plan."""
-    with pytest.raises(InputError, match="128,001 bytes, mParticle takes 128,000"):
+    """Nothing is cut: a batch that mParticle would not take stops the run before anything is sent."""
+    with pytest.raises(StoreError, match="128,001 bytes in a batch, mParticle takes 128,000"):
         list(pack([batch(1, 128_001)]))
 
 

@@ -79,6 +79,7 @@ def candidates(
     lint: str,
     profiles: str,
     too_often: pl.DataFrame,
+    joins: str = "",
     report: Report = lambda done, total: None,
 ) -> pl.DataFrame:
     """Look up each qualified user once, ``USERS`` at a time.
@@ -95,9 +96,10 @@ def candidates(
         never: ids of users whom no group holds out.
         cap_salt: decides who comes first.
         rendering: of the campaign's values, on this connection.
-        lint: SQL over ``p`` and the rendered values that names the broken rule, or NULL.
+        lint: SQL over ``p``, the rendered values and ``joins`` that names the broken rule, or NULL.
         profiles: SQL of one row a user as of ``$as_of``.
         too_often: ``user_code, reason`` of whom a frequency cap keeps from being sent to.
+        joins: what else ``lint`` reads; may bind ``as_of``, ``first`` and ``last``.
         report: told how many user codes are done, and the last of them.
 
     Returns:
@@ -125,7 +127,7 @@ FROM (
     {unsubscribed} AS unsubscribed, NOT ({granted}) AS consent_missing,
     ({rendering.reason})::VARCHAR AS render, ({lint})::VARCHAR AS lint
   FROM users u JOIN ({profiles}) p USING (user_code) {newer} LEFT JOIN qualified q USING (user_code)
-  {rendering.joins}
+  {rendering.joins} {joins}
   WHERE u.user_code BETWEEN $first AND $last
 )
 WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}"""

@@ -68,7 +68,6 @@ def _not_yet(campaign: Campaign) -> Iterator[Problem]:
         "live": (campaign.live is not None, "live campaigns"),
         "cap > per_day": (campaign.cap.per_day is not None, "caps of live campaigns"),
         "cap > overall": (campaign.cap.overall is not None, "caps of live campaigns"),
-        "content > push_tokens": (campaign.content.push_tokens, "push tokens"),
         "needs_approval": (campaign.needs_approval, "approval"),
     }
     for item in fields(Schedule):
@@ -150,6 +149,13 @@ def _content(
     campaign: Campaign, catalogue: Catalogue, constants: Mapping[str, Property]
 ) -> Iterator[Problem]:
     content = campaign.content
+    if content.push_tokens and "push_token" not in catalogue.device_columns:
+        known = ", ".join(sorted(catalogue.device_columns))
+        why = f"the devices have none, only: {known}" if known else "the lake has no devices"
+        yield Problem(
+            path="content > push_tokens",
+            message=f"{why}; ingest devices with a column push_token (workbench ingest devices FILE)",
+        )
     for name in content.attributes:
         if name not in catalogue.attributes:
             hint = nearest(name, catalogue.attributes)

@@ -82,7 +82,7 @@ class Content:
     Attributes:
         attributes: profile attributes that go along, by name.
         values: key-value pairs of the event.
-        push_tokens: whether device tokens go along, one batch a device.
+        push_tokens: whether the tokens of devices go along: one batch a token, one without for who has none.
     """
 
     attributes: tuple[str, ...] = ()

@@ -62,6 +62,6 @@ def _show(example: Example) -> None:
         out.print(
             f"  {escape(key)}: {escape(value) if value is not None else '[red]none[/]'}", soft_wrap=True
         )
-    if example.body is not None:
-        text = encoder.dumps(example.body, ensure_ascii=False)
+    for body in example.bodies:
+        text = encoder.dumps(body, ensure_ascii=False)
         out.print(f"  [dim]{len(text.encode()):,} bytes: {escape(text)}[/]", soft_wrap=True)

@@ -150,6 +150,11 @@ def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = Tru
         out.print("[bold]a test send[/]: outside caps and reports")
     outcomes = ", ".join(f"{state} {users:,}" for state, users in receipt.users.items() if users) or "nobody"
     out.print(f"of {run.to_send:,} to send: {outcomes}; run {run.state}, environment {run.environment}")
+    batches = sum(request.batches for request in workspace.ledger.requests(run.run_id))
+    if batches > run.to_send:
+        out.print(
+            f"[dim]{batches:,} batches for {run.to_send:,} users: one for each push token, one for who has none[/]"
+        )
     for state, words, users in workspace.ledger.answers(run.run_id):
         out.print(f"  [yellow]{users:,} {state}[/]: {escape(words)}")
     for alert in workspace.ledger.alerts(run.run_id):

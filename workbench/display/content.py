@@ -29,12 +29,12 @@ def _html(found: Preview) -> str:
 def _example(example: Example) -> str:
     why = f": {example.reason}" if example.reason else ""
     rows = [(key, value if value is not None else "(none)") for key, value in example.values.items()]
-    shown = json.dumps(example.body, ensure_ascii=False, indent=2) if example.body is not None else ""
+    shown = "\n".join(json.dumps(body, ensure_ascii=False, indent=2) for body in example.bodies)
     return (
         heading(f"{example.why[:1].upper()}{example.why[1:]}")
         + paragraph(f"User {example.user_id}, {example.verdict}{why}", quiet=True)
         + (table([("Value", "text"), ("Text", "wrap")], rows, caption="Rendered values") if rows else "")
-        + (code(shown, "The batch") if shown else "")
+        + (code(shown, "The batch" if len(example.bodies) == 1 else "The batches") if shown else "")
     )
 
 

@@ -51,13 +51,13 @@ def freeze(
     """Write the audience and the requests, durable before their folder gets its name.
 
     The audience has one row a qualified user: ``user_code, user_id, arm, held_by, verdict, reason,
-    send_at, request`` (number, null unless sent to) and ``source_request_id``.
+    send_at, request`` (number, null unless sent to) and ``source_request_id`` (of the first batch).
 
     Args:
         directory: the state folder.
         run_id: whose folder it becomes.
         verdicts: the frame of ``verdicts.decide``.
-        batches: one for each user whose verdict is ``send``, ascending by code.
+        batches: at least one for each user whose verdict is ``send``, ascending by code.
         connection: knows the ids of the users.
         report: called with the number of users after each request.
         folder: relative to the state folder; by default a new one of the run.
@@ -108,17 +108,18 @@ def _write_bodies(
     with path.open("wb") as stream:
         for number, group in enumerate(packing.pack(batches), 1):
             body = packing.body(group)
+            first = {batch.user_code: batch.source_request_id for batch in reversed(group)}
             stream.write(body + b"\n")
             requests.append(
                 Request(
                     number=number, state=RequestState.RESERVED, offset=offset, length=len(body),
-                    digest=hashlib.sha256(body).hexdigest(), users=len(group), batches=len(group),
+                    digest=hashlib.sha256(body).hexdigest(), users=len(first), batches=len(group),
                 )
             )  # fmt: skip
             offset += len(body) + 1
-            codes.append(np.fromiter((batch.user_code for batch in group), dtype=np.uint32, count=len(group)))
-            ids.append(pl.Series([batch.source_request_id for batch in group], dtype=pl.String))
-            report(len(group))
+            codes.append(np.fromiter(first, dtype=np.uint32, count=len(first)))
+            ids.append(pl.Series(list(first.values()), dtype=pl.String))
+            report(len(first))
     sync(path)
     numbers = np.repeat(
         np.arange(1, len(requests) + 1, dtype=np.uint32), [request.users for request in requests]

@@ -1,8 +1,9 @@
-"""Batches into requests: at most 100, and under 250,000 encoded bytes."""
+"""Batches into requests: at most 100, and under 250,000 encoded bytes. A user's batches stay together."""
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
-from workbench.errors import InputError
+from workbench.errors import StoreError
 from workbench.export.payload import Batch
 
 MOST_BATCHES = 100
@@ -15,24 +16,34 @@ def pack(batches: Iterable[Batch]) -> Iterator[tuple[Batch, ...]]:
 
     Source: mParticle, default service limits (request under 256 kB, batch 128 kB, 100 batches).
 
+    Args:
+        batches: those of a user one after the other.
+
     Raises:
-        InputError: one batch alone is over mParticle's limit.
+        StoreError: a user's batches are over a limit, which the linter has looked at when it was planned.
     """
     group: list[Batch] = []
     size = 2
-    for batch in batches:
-        if len(batch.body) > MOST_BATCH_BYTES:
-            raise InputError(
-                f"one user's batch has {len(batch.body):,} bytes, mParticle takes {MOST_BATCH_BYTES:,}; "
-                "send fewer attributes"
-            )
-        if group and (len(group) == MOST_BATCHES or size + len(batch.body) + 1 > MOST_BYTES):
+    for _, found in groupby(batches, key=lambda batch: batch.user_code):
+        of_user = tuple(found)
+        added = sum(len(batch.body) + 1 for batch in of_user)
+        _refuse(max(len(batch.body) for batch in of_user), MOST_BATCH_BYTES, "bytes in a batch")
+        _refuse(2 + added, MOST_BYTES, "bytes")
+        _refuse(len(of_user), MOST_BATCHES, "batches")
+        if group and (len(group) + len(of_user) > MOST_BATCHES or size + added > MOST_BYTES):
             yield tuple(group)
             group, size = [], 2
-        group.append(batch)
-        size += len(batch.body) + 1
+        group += of_user
+        size += added
     if group:
         yield tuple(group)
+
+
+def _refuse(found: int, most: int, what: str) -> None:
+    if found > most:
+        raise StoreError(
+            f"a user has {found:,} {what}, mParticle takes {most:,}: the plan said otherwise; nothing was sent"
+        )
 
 
 def body(group: Iterable[Batch]) -> bytes:

@@ -1,7 +1,8 @@
-"""One user's batch: fixed event name, identities, chosen attributes, and ids that never change.
+"""One user's batches: fixed event name, identities, chosen attributes, and ids that never change.
 
-``source_request_id`` is a uuid5 of run and user: the same on every retry and after a restart, another
-one in the next run. mParticle drops what it has seen under it.
+A user has one batch; where push tokens are asked for, one for each token. ``source_request_id`` is a uuid5
+of run and user, and of the device where there is one: the same on every retry and after a restart,
+another one in the next run. mParticle drops what it has seen under it.
 """
 
 import json
@@ -19,6 +20,7 @@ from workbench.campaigns.content.shorthand import is_template
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.verdicts import TARGET
 from workbench.errors import StoreError
+from workbench.export import tokens
 from workbench.store import engine
 from workbench.store.catalogue import Catalogue
 from workbench.store.held import profiles_at
@@ -30,7 +32,7 @@ TEST = "test"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One user's encoded batch."""
+    """One encoded batch of a user."""
 
     user_code: int
     source_request_id: str
@@ -62,14 +64,34 @@ class Envelope:
         }
 
 
-def request_id(run_id: str, user_id: str) -> str:
-    """Return the ``source_request_id`` of one user in one run."""
-    return str(uuid.uuid5(NAMESPACE, f"request/{run_id}/{user_id}"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """Where a batch goes; ``platform`` is None where mParticle has no name for it."""
+
+    device_id: str
+    push_token: str
+    platform: str | None
+
+    def info(self) -> dict[str, str]:
+        """The ``device_info`` of the batch."""
+        platform = {} if self.platform is None else {"platform": self.platform}
+        return {**platform, "push_token": self.push_token}
 
 
-def message_id(run_id: str, user_id: str) -> str:
-    """Return the ``source_message_id`` of one user's event in one run."""
-    return str(uuid.uuid5(NAMESPACE, f"message/{run_id}/{user_id}"))
+def request_id(run_id: str, user_id: str, device_id: str | None = None) -> str:
+    """Return the ``source_request_id`` of one user, and device, in one run."""
+    return _id(f"request/{run_id}/{user_id}", device_id)
+
+
+def message_id(run_id: str, user_id: str, device_id: str | None = None) -> str:
+    """Return the ``source_message_id`` of one user's event, on a device, in one run."""
+    return _id(f"message/{run_id}/{user_id}", device_id)
+
+
+def _id(name: str, device_id: str | None) -> str:
+    """A device is named inside its user's id, so that no two names of users and devices run together."""
+    of_user = uuid.uuid5(NAMESPACE, name)
+    return str(of_user if device_id is None else uuid.uuid5(of_user, device_id))
 
 
 def batches(
@@ -82,7 +104,7 @@ def batches(
     identities: Mapping[str, str],
     rendering: Rendering,
 ) -> Iterator[Batch]:
-    """Encode the batch of every recipient, in the order of ``user_code``, ``ROWS`` users at a time.
+    """Encode the batches of every recipient, in the order of ``user_code``, ``ROWS`` users at a time.
 
     Args:
         connection: with the views of the run's lake version.
@@ -96,19 +118,26 @@ def batches(
     Raises:
         StoreError: a recipient's values cannot be rendered, though the plan could.
     """
+    content = envelope.campaign.campaign.content
     known = identities_sql(identities, catalogue)
-    chosen = [catalogue.attributes[name] for name in envelope.campaign.campaign.content.attributes]
+    chosen = [catalogue.attributes[name] for name in content.attributes]
     columns = [f"{sql} AS i{n}" for n, sql in enumerate(known.values())]
     columns += [
         f"{'u.user_id' if item.column == 'user_id' else 'p.' + engine.quote(item.column)} AS a{n}"
         for n, item in enumerate(chosen)
     ]
     columns += [f"{value} AS t{n}" for n, value in enumerate(rendering.values.values())]
+    joins, order = rendering.joins, "w.user_code"
+    if content.push_tokens:
+        tokens.prepare(connection, catalogue, as_of)
+        columns += ["d.device_id", "d.push_token", "d.platform"]
+        joins += f" LEFT JOIN ({tokens.devices_sql(catalogue)}) d USING (user_code)"
+        order += ", d.place"
     sql = (
         f"WITH p AS ({profiles_at()}) SELECT w.user_code, u.user_id, {', '.join(columns)} "
-        f"FROM recipients w JOIN users u USING (user_code) JOIN p USING (user_code) {rendering.joins} "
+        f"FROM recipients w JOIN users u USING (user_code) JOIN p USING (user_code) {joins} "
         "WHERE u.user_code BETWEEN $first AND $last AND p.user_code BETWEEN $first AND $last "
-        "ORDER BY w.user_code"
+        f"ORDER BY {order}"
     )
     shared = envelope.attributes()
     for part in recipients.sort("user_code").iter_slices(ROWS):
@@ -123,12 +152,13 @@ def batches(
                 row["user_id"],
                 {name: row[f"i{n}"] for n, name in enumerate(known)},
                 {item.name: row[f"a{n}"] for n, item in enumerate(chosen)},
+                _device(row) if content.push_tokens else None,
             )
         connection.unregister("recipients")
 
 
 def overhead(envelope: Envelope, identities: Mapping[str, str]) -> int:
-    """Return the bytes of a batch in which every identity, attribute and templated value is empty."""
+    """Return the bytes of a batch without device in which every identity, attribute and templated value is empty."""
     content = envelope.campaign.campaign.content
     shared = {
         key: "" if isinstance(value, str) and is_template(value) else value
@@ -140,6 +170,12 @@ def overhead(envelope: Envelope, identities: Mapping[str, str]) -> int:
     return len(empty.body)
 
 
+def device_overhead() -> int:
+    """Return the bytes that the longest platform and an empty token add to a batch."""
+    info = Device(device_id="", push_token="", platform=max(tokens.PLATFORMS, key=len)).info()
+    return len(_encoded({"device_info": info})) - 1
+
+
 def _batch(
     envelope: Envelope,
     shared: Mapping[str, Any],
@@ -147,8 +183,10 @@ def _batch(
     user_id: str,
     identities: Mapping[str, str | None],
     attributes: Mapping[str, Any],
+    device: Device | None = None,
 ) -> Batch:
-    source_request_id = request_id(envelope.run_id, user_id)
+    device_id = None if device is None else device.device_id
+    source_request_id = request_id(envelope.run_id, user_id, device_id)
     body: dict[str, Any] = {
         "environment": envelope.environment,
         "source_request_id": source_request_id,
@@ -157,6 +195,8 @@ def _batch(
     present = {name: _value(value) for name, value in attributes.items() if value is not None}
     if present:
         body["user_attributes"] = present
+    if device is not None:
+        body["device_info"] = device.info()
     body["events"] = [
         {
             "event_type": "custom_event",
@@ -164,13 +204,22 @@ def _batch(
                 "event_name": envelope.event_name,
                 "custom_event_type": "other",
                 "timestamp_unixtime_ms": int(envelope.send_at.timestamp() * 1000),
-                "source_message_id": message_id(envelope.run_id, user_id),
+                "source_message_id": message_id(envelope.run_id, user_id, device_id),
                 "custom_attributes": shared,
             },
         }
     ]
-    encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    return Batch(user_code=user_code, source_request_id=source_request_id, body=encoded)
+    return Batch(user_code=user_code, source_request_id=source_request_id, body=_encoded(body))
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _device(row: Mapping[str, Any]) -> Device | None:
+    if row["device_id"] is None:
+        return None
+    return Device(device_id=row["device_id"], push_token=row["push_token"], platform=row["platform"])
 
 
 def _values(shared: dict[str, Any], rendered: dict[str, str | None]) -> dict[str, Any]:

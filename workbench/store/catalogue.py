@@ -73,6 +73,7 @@ class Catalogue:
         properties: the event properties by exact name.
         attributes: the profile attributes by exact name; ``user_id`` is always one.
         devices: the properties of devices by exact name; ``device_id`` is always one.
+        device_columns: the properties of devices that some row of the lake was read with.
         lists: the versions of each custom list, oldest first.
         first_ts: the earliest event; None without events.
         last_ts: the latest event; None without events.
@@ -83,6 +84,7 @@ class Catalogue:
     properties: Mapping[str, Property] = field(default_factory=dict)
     attributes: Mapping[str, Property] = field(default_factory=dict)
     devices: Mapping[str, Property] = field(default_factory=dict)
+    device_columns: frozenset[str] = frozenset()
     lists: Mapping[str, tuple[ListVersion, ...]] = field(default_factory=dict)
     first_ts: datetime | None = None
     last_ts: datetime | None = None
@@ -145,6 +147,7 @@ def build(
         properties=dict(sorted(properties.items())),
         attributes=dict(sorted(attributes.items())),
         devices=dict(sorted(devices.items())),
+        device_columns=frozenset(columns.get("devices", {})),
         lists=lists or {},
         first_ts=span[0],
         last_ts=span[1],
