@@ -174,7 +174,7 @@ def _example(
             identities=workspace.settings.identities,
             rendering=rendering,
         )
-        bodies = tuple(json.loads(batch.body) for batch in batches)
+        bodies = tuple(json.loads(body) for part in batches for body in part["body"])
     return Example(
         why=why,
         user_id=row["user_id"],

@@ -117,8 +117,12 @@ class World:
         )
         return dict(engine.rows(connection, sql, {**bound, **rendering.bound(sql)}))
 
-    def batches(self, codes: Sequence[int] | None = None) -> list[payload.Batch]:
-        """Encode the batches of some users, by default of all."""
+    def batches(self, codes: Sequence[int] | None = None) -> pl.DataFrame:
+        """Encode the batches of some users, by default of all: ``user_code, source_request_id, body``."""
+        return pl.concat(self.parts(codes))
+
+    def parts(self, codes: Sequence[int] | None = None) -> list[pl.DataFrame]:
+        """Encode them in the parts in which they are encoded."""
         connection = self.connect()
         wanted = range(len(self.people)) if codes is None else codes
         return list(

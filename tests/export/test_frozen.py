@@ -7,7 +7,6 @@ from accounts import NOW
 
 from workbench.campaigns.verdicts import SCHEMA
 from workbench.export import frozen
-from workbench.export.payload import Batch
 from workbench.store import engine
 
 
@@ -29,10 +28,10 @@ def snapshot(directory: Path, users: int) -> pl.DataFrame:
         send_at=pl.lit(NOW, dtype=pl.Datetime("us", "UTC")),
     )
     assert verdicts.schema == SCHEMA
-    batches = (
-        Batch(user_code=code, source_request_id=f"request-{code}", body=b"{}") for code in range(0, users, 3)
+    batches = codes.filter(sent).with_columns(
+        source_request_id=pl.format("request-{}", "user_code"), body=pl.lit("{}")
     )
-    found = frozen.freeze(directory, "run", verdicts.reverse(), batches, connection)
+    found = frozen.freeze(directory, "run", verdicts.reverse(), [batches], connection)
     connection.close()
     assert [path.name for path in sorted((directory / found.folder).iterdir())] == [
         frozen.AUDIENCE, frozen.BODIES,

@@ -59,14 +59,14 @@ def test_a_byte_too_much_is_found(person: dict[str, Any], tokens: list[str | Non
             ),
         )
 
-    sizes = [len(batch.body) for batch in world(0).batches()]
+    sizes = world(0).batches()["body"].str.len_bytes().to_list()
     of_batch = 128_000 - max(sizes)
     of_request = (250_000 - 2 - len(sizes) - sum(sizes)) // len(sizes)
     full = min(of_batch, of_request)
     assert 0 < full < 32 * 4096 - 1
-    assert len(list(pack(world(full).batches()))) == 1
+    assert len(list(pack([world(full).batches()]))) == 1
     with pytest.raises(StoreError, match="the plan said otherwise; nothing was sent"):
-        list(pack(world(full + 1).batches()))
+        list(pack([world(full + 1).batches()]))
     assert list(world(full + 1).lint().values()) != [None]
 
 

@@ -34,7 +34,8 @@ def device(code: int, name: str, token: str | None, **more: Any) -> dict[str, An
 def sent(devices: Sequence[dict[str, Any]], users: int = 2, codes: Sequence[int] | None = None) -> list[Any]:
     """The code and the ``device_info`` of each batch."""
     world = World(people=[{"user_id": f"u{n}"} for n in range(users)], devices=devices, content=ASKED)
-    return [(batch.user_code, json.loads(batch.body).get("device_info")) for batch in world.batches(codes)]
+    found = world.batches(codes).select("user_code", "body").iter_rows()
+    return [(code, json.loads(body).get("device_info")) for code, body in found]
 
 
 def test_without_tokens_the_bytes_are_what_they_were() -> None:
@@ -54,7 +55,7 @@ def test_without_tokens_the_bytes_are_what_they_were() -> None:
         '{"campaign_id":"hello","campaign_name":"Hello","campaign_version":1,'
         '"run_id":"hello-20260701T120000Z","arm":"target","coupon":"A\\n"}}}]}'
     )
-    assert [batch.body.decode() for batch in world.batches()] == [expected]
+    assert world.batches()["body"].to_list() == [expected]
 
 
 def test_each_token_of_a_user_has_a_batch_with_ids_of_its_own() -> None:
@@ -65,8 +66,8 @@ def test_each_token_of_a_user_has_a_batch_with_ids_of_its_own() -> None:
     ]
     world = World(people=[{"user_id": "007"}, {"user_id": "008"}], devices=devices, content=ASKED)
     batches = world.batches()
-    bodies = [json.loads(batch.body) for batch in batches]
-    assert [(batch.user_code, body.get("device_info")) for batch, body in zip(batches, bodies, strict=True)] == [
+    bodies = [json.loads(body) for body in batches["body"]]
+    assert [(code, body.get("device_info")) for code, body in zip(batches["user_code"], bodies, strict=True)] == [
         (0, {"platform": "iOS", "push_token": "t1"}),
         (0, {"platform": "Android", "push_token": "t2"}),
         (1, None),

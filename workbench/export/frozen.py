@@ -14,7 +14,6 @@ import polars as pl
 from workbench.errors import StoreError
 from workbench.export import packing
 from workbench.export.ledger import Request, RequestState
-from workbench.export.payload import Batch
 from workbench.store import engine
 from workbench.store.lake import sync
 
@@ -42,7 +41,7 @@ def freeze(
     directory: Path,
     run_id: str,
     verdicts: pl.DataFrame,
-    batches: Iterable[Batch],
+    batches: Iterable[pl.DataFrame],
     connection: engine.Connection,
     report: Callable[[int], None] = lambda users: None,
     *,
@@ -57,7 +56,8 @@ def freeze(
         directory: the state folder.
         run_id: whose folder it becomes.
         verdicts: the frame of ``verdicts.decide``.
-        batches: at least one for each user whose verdict is ``send``, ascending by code.
+        batches: parts of ``user_code, source_request_id, body``, at least a row for each user whose verdict
+            is ``send``, ascending by code.
         connection: knows the ids of the users.
         report: called with the number of users after each request.
         folder: relative to the state folder; by default a new one of the run.
@@ -99,39 +99,27 @@ def read_body(path: Path, request: Request) -> bytes:
 
 
 def _write_bodies(
-    path: Path, batches: Iterable[Batch], report: Callable[[int], None]
+    path: Path, batches: Iterable[pl.DataFrame], report: Callable[[int], None]
 ) -> tuple[tuple[Request, ...], pl.DataFrame]:
     requests: list[Request] = []
-    codes: list[np.ndarray] = []
-    ids: list[pl.Series] = []
+    sends = [pl.DataFrame(schema={"user_code": pl.UInt32, "source_request_id": pl.String})]
     offset = 0
     with path.open("wb") as stream:
-        for number, group in enumerate(packing.pack(batches), 1):
-            body = packing.body(group)
-            first = {batch.user_code: batch.source_request_id for batch in reversed(group)}
-            stream.write(body + b"\n")
+        for number, packed in enumerate(packing.pack(batches), 1):
+            stream.write(packed.body + b"\n")
             requests.append(
                 Request(
-                    number=number, state=RequestState.RESERVED, offset=offset, length=len(body),
-                    digest=hashlib.sha256(body).hexdigest(), users=len(first), batches=len(group),
+                    number=number, state=RequestState.RESERVED, offset=offset, length=len(packed.body),
+                    digest=hashlib.sha256(packed.body).hexdigest(), users=packed.users.height,
+                    batches=packed.batches,
                 )
             )  # fmt: skip
-            offset += len(body) + 1
-            codes.append(np.fromiter(first, dtype=np.uint32, count=len(first)))
-            ids.append(pl.Series(list(first.values()), dtype=pl.String))
-            report(len(first))
+            offset += len(packed.body) + 1
+            sends.append(packed.users)
+            report(packed.users.height)
     sync(path)
-    numbers = np.repeat(
-        np.arange(1, len(requests) + 1, dtype=np.uint32), [request.users for request in requests]
-    )
-    return tuple(requests), pl.DataFrame(
-        {
-            "user_code": np.concatenate(codes) if codes else np.array([], dtype=np.uint32),
-            "request": numbers,
-            "source_request_id": pl.concat(ids) if ids else pl.Series([], dtype=pl.String),
-        },
-        schema={"user_code": pl.UInt32, "request": pl.UInt32, "source_request_id": pl.String},
-    )
+    numbers = np.repeat(np.arange(1, len(requests) + 1), [request.users for request in requests])
+    return tuple(requests), pl.concat(sends).with_columns(request=pl.Series(numbers, dtype=pl.UInt32))
 
 
 def _write_audience(

@@ -43,7 +43,7 @@ def test_users_beyond_one_part_get_their_own_texts(account: Account) -> None:
         identities=account.workspace.settings.identities,
         rendering=rendering,
     )
-    found = [json.loads(batch.body) for batch in batches]
+    found = [json.loads(body) for part in batches for body in part["body"]]
     texts = [item["events"][0]["data"]["custom_attributes"] for item in found]
     ids = [item["user_identities"]["customer_id"] for item in found]
     assert [(item["a"], item["b"]) for item in texts] == [(str(int(user)), user) for user in ids]
