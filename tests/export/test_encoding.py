@@ -142,3 +142,13 @@ def test_large_batches_are_encoded_fewer_at_a_time() -> None:
     ).parts()
     assert [part.height for part in parts] == [415, 35]
     assert [code for part in parts for code in part["user_code"]] == list(range(450))
+
+
+def test_every_control_character_is_spelt_as_python_spells_it() -> None:
+    """The engine alone writes some of their letters large; a text that looks like an escape is left alone."""
+    texts = [chr(code) for code in range(128)] + ["\\u000B", "\\u000B\x0b", 'a"\x1f\\', "\u2028😀"]
+    connection = engine.connect()
+    connection.register("texts", pl.DataFrame({"t": texts}))
+    sql = f"SELECT {encoding.text('t')} AS text, {encoding.value('[t]', 'list')} AS list FROM texts"
+    expected = [encoding.dumps(text) for text in texts]
+    assert engine.frame(connection, sql).rows() == [(text, f"[{text}]") for text in expected]
