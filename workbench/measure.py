@@ -18,6 +18,7 @@ from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.model import Goal
 from workbench.errors import InputError, SegmentError
 from workbench.reach.subjects import past
+from workbench.runs import Plan
 from workbench.segments.check import check as check_segment
 from workbench.stats import balance as balances
 from workbench.stats import power as powers
@@ -25,6 +26,7 @@ from workbench.stats.balance import Balance
 from workbench.stats.goal import conversions, total
 from workbench.stats.power import Baseline, Power
 from workbench.store.held import profiles_at
+from workbench.store.lake import LakeVersion
 from workbench.workspace import Workspace
 
 LARGEST_LIFT = 100
@@ -66,25 +68,61 @@ def power(
     if lift is not None and not (math.isfinite(lift) and 0 < lift <= LARGEST_LIFT):
         raise InputError(f"lift {lift:g} is outside 0 to {LARGEST_LIFT} (0.1 is 10 % of the baseline)")
     asked, decided = _decided(workspace, saved, instant)
+    return _power(workspace, saved, wanted, asked.version, instant, decided, lift=lift, began=began)
+
+
+def of_plan(workspace: Workspace, planned: Plan) -> Power | None:
+    """Return what a plan could find out, from its own verdicts; None for a campaign without a goal.
+
+    Raises:
+        StoreError: lake or database cannot be read.
+    """
+    began, saved = time.perf_counter(), planned.campaign
+    if saved.campaign.goal is None:
+        return None
+    version = workspace.lake.at(planned.lake_version)
+    return _power(
+        workspace,
+        saved,
+        saved.campaign.goal,
+        version,
+        planned.as_of,
+        planned.verdicts,
+        lift=None,
+        began=began,
+    )
+
+
+def _power(
+    workspace: Workspace,
+    saved: SavedCampaign,
+    wanted: Goal,
+    version: LakeVersion,
+    as_of: datetime,
+    decided: pl.DataFrame,
+    *,
+    lift: float | None,
+    began: float,
+) -> Power:
     sent = int((decided["verdict"] == verdicts.SEND).sum())
     held_out = int((decided["verdict"] == verdicts.HOLDOUT).sum())
     capped = int((decided["reason"] == verdicts.RUN_LIMIT).sum())
     able, cap = sent + held_out + capped, saved.campaign.cap.per_run
-    base = _baseline(workspace, asked, wanted)
+    base = _baseline(workspace, saved, version, as_of, wanted)
     at, said, options = powers.options(
         base, able=able, cap=cap, chosen=saved.campaign.control.share, arms=(sent, held_out), lift=lift
     )
     return Power(
-        campaign=campaign,
+        campaign=saved.campaign.id,
         goal=goal.sentence(wanted),
-        as_of=instant,
+        as_of=as_of,
         baseline=base,
         able=able,
         cap=cap,
         lift=at,
         lift_is=said,
         options=options,
-        reconstructed=asked.version.reconstructed,
+        reconstructed=version.reconstructed,
         seconds=time.perf_counter() - began,
     )
 
@@ -160,11 +198,13 @@ def _decided(workspace: Workspace, saved: SavedCampaign, as_of: datetime) -> tup
     return asked, verdicts.decide(marked, cap=saved.campaign.cap.per_run, send_at=as_of)
 
 
-def _baseline(workspace: Workspace, asked: Audience, wanted: Goal) -> Baseline:
+def _baseline(
+    workspace: Workspace, saved: SavedCampaign, version: LakeVersion, as_of: datetime, wanted: Goal
+) -> Baseline:
     """Follow those who were in the segment one window ago until now, as a run at that instant would have been."""
-    start, version = asked.as_of - goal.window(wanted), asked.version
+    start = as_of - goal.window(wanted)
     first, newest = version.catalogue.first_ts, version.catalogue.last_ts
-    pin = asked.campaign.campaign.segment
+    pin = saved.campaign.segment
     segment = workspace.segments.get(pin.name, pin.version).segment
     why = None
     if first is None or newest is None:
@@ -179,8 +219,8 @@ def _baseline(workspace: Workspace, asked: Audience, wanted: Goal) -> Baseline:
         except SegmentError as error:
             why = f"the segment cannot be asked then ({error.problems[0].message})"
     if why is not None:
-        return Baseline(start=start, end=asked.as_of, newest=newest, why=why)
+        return Baseline(start=start, end=as_of, newest=newest, why=why)
     users = workspace.ask(segment, version, start).users
     sent = users.with_columns(start=pl.lit(start, dtype=pl.Datetime("us", "UTC")))
-    found = total(conversions(workspace.question(version, asked.as_of), wanted, sent))
-    return powers.baseline(start, asked.as_of, newest, found)
+    found = total(conversions(workspace.question(version, as_of), wanted, sent))
+    return powers.baseline(start, as_of, newest, found)

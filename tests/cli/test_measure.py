@@ -88,3 +88,15 @@ def test_what_cannot_be_asked_is_said(run: Run, goal: Account) -> None:
     assert (lift.code, "lift -1 is outside 0 to 100" in lift.err) == (3, True)
     unknown = run("campaign", "balance", "helo", *config)
     assert (unknown.code, 'Did you mean "hello"?' in unknown.err) == (3, True)
+
+
+def test_a_plan_says_what_it_could_find_out(run: Run, goal: Account) -> None:
+    """The options of a plan are those of its own verdicts; without a goal there are none."""
+    config = ("--as-of", "2026-07-01T12:00:00Z", "-c", goal.config)
+    planned = json.loads(run("plan", "hello", "--json", *config).out)
+    asked = json.loads(run("campaign", "power", "hello", "--json", *config).out)
+    assert planned["power"]["options"] == asked["options"]
+    assert [item["share"] for item in planned["power"]["options"]] == [0.02, 0.05, 0.1, 0.2, 0.5]
+    assert 'What it could find out: did "Purchase" within 7 days' in run("plan", "hello", *config).out
+    goal.save_campaign("aimless", "visitors")
+    assert json.loads(run("plan", "aimless", "--json", *config).out)["power"] is None

@@ -1,6 +1,6 @@
 """Commands asked before a send: what a campaign could find out, and whether its arms are alike."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -44,28 +44,7 @@ def power(
     workspace = open_workspace(config)
     instant = parse_instant(as_of, "--as-of") or utc_now()
     found = measure.power(workspace, name, as_of=instant, version=version, lift=lift)
-    answer(
-        {
-            "campaign": found.campaign, "goal": found.goal, "as_of": found.as_of, "summary": found.summary,
-            "baseline": {
-                "start": found.baseline.start, "end": found.baseline.end, "rate": found.baseline.rate,
-                "low": found.baseline.low, "high": found.baseline.high, "why": found.baseline.why,
-                "newest_event": found.baseline.newest, **_total(found),
-            },
-            "able": found.able, "cap": found.cap,
-            "cost": {"lift": found.lift, "lift_is": found.lift_is, "says": found.cost},
-            "options": [
-                {
-                    "share": item.share, "chosen": item.chosen, "target": item.target, "control": item.control,
-                    "absolute": item.found.absolute, "relative": item.found.relative, "why": item.found.why,
-                    "sends_fewer": item.fewer, "conversions": item.conversions, "revenue": item.revenue,
-                }
-                for item in found.options
-            ],
-            "reconstructed": found.reconstructed, "seconds": round(found.seconds, 4),
-        },
-        as_json=json, show=lambda: _show_power(found, workspace),
-    )  # fmt: skip
+    answer(power_json(found), as_json=json, show=lambda: _show_power(found, workspace))
 
 
 def balance(
@@ -86,8 +65,38 @@ def balance(
     )  # fmt: skip
 
 
+def power_json(found: Power) -> dict[str, Any]:
+    """Return what a campaign could find out, for programs."""
+    return {
+        "campaign": found.campaign, "goal": found.goal, "as_of": found.as_of, "summary": found.summary,
+        "baseline": {
+            "start": found.baseline.start, "end": found.baseline.end, "rate": found.baseline.rate,
+            "low": found.baseline.low, "high": found.baseline.high, "why": found.baseline.why,
+            "newest_event": found.baseline.newest, **_total(found),
+        },
+        "able": found.able, "cap": found.cap,
+        "cost": {"lift": found.lift, "lift_is": found.lift_is, "says": found.cost},
+        "options": [
+            {
+                "share": item.share, "chosen": item.chosen, "target": item.target, "control": item.control,
+                "absolute": item.found.absolute, "relative": item.found.relative, "why": item.found.why,
+                "sends_fewer": item.fewer, "conversions": item.conversions, "revenue": item.revenue,
+            }
+            for item in found.options
+        ],
+        "reconstructed": found.reconstructed, "seconds": round(found.seconds, 4),
+    }  # fmt: skip
+
+
 def _show_power(found: Power, workspace: Workspace) -> None:
     out.print(f"[bold]{escape(found.campaign)}[/]: {escape(found.goal)}", soft_wrap=True)
+    show_options(found)
+    out.print("[dim]80 % power, 5 % two-sided; * the campaign's own share; the others with expected arms[/]")
+    _print_foot(found, workspace)
+
+
+def show_options(found: Power) -> None:
+    """Print the smallest lift that each size of the control group could find, and what it costs."""
     out.print(escape(found.baseline.sentence), soft_wrap=True)
     table = Table(Column("control", no_wrap=True), box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for title, width in COLUMNS.items():
@@ -109,8 +118,6 @@ def _show_power(found: Power, workspace: Workspace) -> None:
             out.print(f"  {item.name}: {escape(item.found.why)}", soft_wrap=True)
     out.print(escape(found.summary), soft_wrap=True)
     out.print(escape(found.cost), soft_wrap=True)
-    out.print("[dim]80 % power, 5 % two-sided; * the campaign's own share; the others with expected arms[/]")
-    _print_foot(found, workspace)
 
 
 def _show_balance(found: Balance, workspace: Workspace) -> None:

@@ -10,9 +10,10 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Column, Table
 
-from workbench import progress, runs
+from workbench import measure, progress, runs
 from workbench.cli import drying
 from workbench.cli.data import parse_instant
+from workbench.cli.measure import power_json, show_options
 from workbench.cli.output import Config, Json, answer, local, out, waterfall
 from workbench.errors import InputError, UndeliveredError
 from workbench.export.ledger import Purpose, RequestState, Run, RunState
@@ -40,6 +41,7 @@ def plan(
     """Show what a send would do; nothing is written and nobody is sent to."""
     workspace = open_workspace(config)
     planned = _plan(workspace, campaign, occurrence, as_of, silent=json)
+    power = measure.of_plan(workspace, planned)
 
     def show() -> None:
         out.print(
@@ -54,8 +56,12 @@ def plan(
             out.print(f"[yellow]blocked by the safety check: {escape(planned.blocked)}[/]", soft_wrap=True)
         if planned.already:
             out.print(f"[yellow]this occurrence has a run, {planned.already.state}: sending again sends 0[/]")
+        if power is not None:
+            out.print(f"\n[bold]What it could find out[/]: {escape(power.goal)}", soft_wrap=True)
+            show_options(power)
 
-    answer(plan_json(planned), as_json=json, show=show)
+    found = {**plan_json(planned), "power": None if power is None else power_json(power)}
+    answer(found, as_json=json, show=show)
 
 
 def send(
