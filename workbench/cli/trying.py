@@ -59,6 +59,9 @@ def list_command(config: Config = None, json: Json = False) -> None:
     found = workspace.testers.flagged()
 
     def show() -> None:
+        if not found:
+            out.print("no test profiles yet; workbench testers add USER_ID")
+            return
         table = Table(Column("user", no_wrap=True), "since", "by", box=SIMPLE_HEAD)
         for tester in found:
             since = local(tester.flagged_at, workspace.zone)
@@ -86,7 +89,8 @@ def remove_command(user: User, config: Config = None, json: Json = False) -> Non
 
 def _answer_number(workspace: Workspace, *, as_json: bool) -> None:
     number = len(workspace.testers.flagged())
-    answer({"testers": number}, as_json=as_json, show=lambda: out.print(f"{number} test profiles"))
+    said = f"{number} test {'profile' if number == 1 else 'profiles'}"
+    answer({"testers": number}, as_json=as_json, show=lambda: out.print(said))
 
 
 def _identity(text: str) -> tuple[str, str]:

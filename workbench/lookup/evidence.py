@@ -60,7 +60,7 @@ class Evidence:
         identities: which of the mapped ones can be used, by name.
         flags: of consent, by attribute, as known at the send.
         twins: who shares an identity and is qualified or held out.
-        messages: that frequency caps count: ``run_id, verdict, send_at, own``, newest first.
+        messages: that frequency caps count: ``run_id, verdict, send_at, own``, newest first; None without caps.
     """
 
     row: Mapping[str, Any] | None
@@ -68,7 +68,7 @@ class Evidence:
     identities: Mapping[str, bool]
     flags: Mapping[str, bool | None]
     twins: tuple[Twin, ...]
-    messages: pl.DataFrame
+    messages: pl.DataFrame | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +168,8 @@ def gather(
     narrowed = Narrowed(
         **{item.name: getattr(version, item.name) for item in fields(version)}, codes=everybody
     )
-    before = _before(workspace, run, campaign)
+    rules = frequency.rules(campaign.campaign, workspace.settings.frequency)
+    before = _before(workspace, run, rules)
     marked = audience.mark(
         workspace,
         Audience(
@@ -199,16 +200,16 @@ def gather(
             for row in found.iter_rows(named=True)
             if row["user_code"] in chosen or row["held_by"] is not None
         ),
-        messages=frequency.messages(connection, before.runs, code),
+        messages=frequency.messages(connection, before.runs, code) if rules.any else None,
     )
 
 
-def _before(workspace: Workspace, run: Run, campaign: SavedCampaign) -> History:
+def _before(workspace: Workspace, run: Run, rules: frequency.Rules) -> History:
     """Return the runs whose messages were counted when a run was reserved."""
     return history(
         workspace.database,
         workspace.settings.directory,
-        frequency.rules(campaign.campaign, workspace.settings.frequency),
+        rules,
         campaign_id=run.campaign_id,
         run_id=run.run_id,
         receiver=run.receiver,

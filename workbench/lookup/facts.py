@@ -209,8 +209,10 @@ def _duplicate(twins: Sequence[Twin], *, stops: bool, control_arm: bool) -> Fact
     return Fact(stops=stops, sentence=sentence, lines=tuple(lines))
 
 
-def _frequency(reason: str | None, messages: pl.DataFrame) -> Fact:
+def _frequency(reason: str | None, messages: pl.DataFrame | None) -> Fact:
     """Say which messages were counted."""
+    if messages is None:
+        return Fact(stops=False, sentence="There are no frequency caps.", asked=False)
     lines = []
     for run_id, verdict, send_at, own in messages.head(MOST_MESSAGES).iter_rows():
         had = "had a message of" if verdict == SEND else "held out, would have had a message of"
