@@ -18,7 +18,7 @@ HELD = next(
 def test_testers_are_added_listed_and_removed(run: Run, shop: Account) -> None:
     """A mistyped id is wrong input; the list says who."""
     config = ("-c", shop.config)
-    assert "1 test profiles" in run("testers", "add", FREE, *config).out
+    assert "1 test profile" in run("testers", "add", FREE, *config).out
     refused = run("testers", "add", "nobody", *config)
     assert (refused.code, 'no profile of user "nobody"' in refused.err) == (3, True)
     (listed,) = json.loads(run("testers", "list", "--json", *config).out)
