@@ -21,7 +21,6 @@ from workbench.campaigns import control, frequency, verdicts
 from workbench.campaigns.candidates import candidates
 from workbench.campaigns.content.rendering import Rendering
 from workbench.store import engine
-from workbench.store.held import profiles_at
 from workbench.store.lake import LakeVersion, utc_now
 from workbench.workspace import Workspace, open_workspace
 
@@ -113,7 +112,7 @@ def plan(
         connection, qualified, as_of=now, consent_at=now, catalogue=version.catalogue,
         identities=workspace.settings.identities, consent=workspace.settings.consent, holds=holds, never=(),
         cap_salt="benchmark/cap", rendering=rendering, lint="NULL::VARCHAR",
-        profiles="SELECT * FROM profile_versions" if version.single_profiles(now) else profiles_at(),
+        profiles=version.profiles_at(now),
         too_often=pl.DataFrame(schema=frequency.SCHEMA),
     )  # fmt: skip
     connection.close()

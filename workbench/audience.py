@@ -20,7 +20,6 @@ from workbench.segments.model import Segment
 from workbench.segments.sentence import sentence
 from workbench.segments.sql import compile_sql
 from workbench.store import engine
-from workbench.store.held import profiles_at
 from workbench.store.lake import LakeVersion
 from workbench.workspace import Workspace
 
@@ -133,7 +132,6 @@ def mark(
         before = History()
     elif before is None:
         before = history(workspace, asked.campaign, run=run, now=consent_at, until=consent_at)
-    single = asked.version.single_profiles(asked.as_of)
     content, devices = asked.campaign.campaign.content, ""
     if content.push_tokens:
         tokens.prepare(connection, catalogue, asked.as_of)
@@ -153,7 +151,7 @@ def mark(
         never=standing.never,
         cap_salt=control.cap_salt(settings.account.salt, run),
         rendering=rendering,
-        profiles="SELECT * FROM profile_versions" if single else profiles_at(),
+        profiles=asked.version.profiles_at(asked.as_of),
         too_often=frequency.too_often(connection, before.runs, rules, consent_at, asked.users),
         lint=linter.lint_sql(
             content.attributes,

@@ -25,7 +25,6 @@ from workbench.stats import power as powers
 from workbench.stats.balance import Balance
 from workbench.stats.goal import conversions, total
 from workbench.stats.power import Baseline, Power
-from workbench.store.held import profiles_at
 from workbench.store.lake import LakeVersion
 from workbench.workspace import Workspace
 
@@ -161,11 +160,10 @@ def balance(workspace: Workspace, campaign: str, *, as_of: datetime, version: in
     if why is None:
         lake = asked.version
         connection = lake.connect()
-        profiles = "SELECT * FROM profile_versions" if lake.single_profiles(instant) else profiles_at()
         rows, empty = balances.compare(
             connection,
             arms,
-            profiles=profiles,
+            profiles=lake.profiles_at(instant),
             as_of=instant,
             catalogue=lake.catalogue,
             identities=workspace.settings.identities.values(),

@@ -10,7 +10,7 @@ from workbench.settings import DeclaredCatalogue
 from workbench.store import catalogue, engine
 
 KNOWN = catalogue.build(
-    version=1, contents=[], columns={}, span=(None, None),
+    version=1, contents=[], columns={}, ingested=(None, None), span=(None, None),
     declared=DeclaredCatalogue(attributes={"note": "text", "tags": "list", "points": "number"}),
 )  # fmt: skip
 

@@ -1,9 +1,5 @@
-"""A compaction moves rows into fewer files and changes no answer, whatever happens around it."""
+"""A compaction moves rows into fewer files and changes no answer."""
 
-import signal
-import subprocess
-import sys
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,71 +8,21 @@ from typing import Any
 import duckdb
 import pytest
 from accounts import BUYERS, NOW, SETTINGS, Account, make_account
+from store.crowded import BUY, DAY, contents, crowd_up, files, known, merged, on_disk
 from store.rows import write
 
-from workbench.errors import BusyError, StoreError
-from workbench.export.ledger import Run, RunState
 from workbench.segments import codec
 from workbench.settings import Source
-from workbench.store import engine
-from workbench.store.compact import Compacted, compact
-from workbench.store.ingest import import_list, ingest
-from workbench.store.lake import VIEWS, LakeVersion
-from workbench.store.layout import parts
-from workbench.store.reader import Reader, stream
-from workbench.store.sweep import sweep
-from workbench.workspace import open_workspace
+from workbench.store.compact import Compacted
+from workbench.store.ingest import ingest
 
-DAY = timedelta(days=1)
-BUY = {"user_id": "b", "event": "Buy", "ts": "2026-06-30T12:00:00Z", "price": 5}
 WEEK = codec.from_json({"name": "s", "condition": {**BUYERS, "events": ["Buy"]}})
-
-
-def merged(account: Account, now: datetime = NOW) -> Compacted:
-    """Compact the lake of an account."""
-    return compact(account.workspace.lake, account.workspace.settings, now=now)
-
-
-def contents(version: LakeVersion) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every view, in an order of its own."""
-    connection = version.connect()
-    found = {view: engine.rows(connection, f"SELECT * FROM {view} ORDER BY ALL") for view in VIEWS.values()}
-    connection.close()
-    return found
-
-
-def files(version: LakeVersion) -> dict[tuple[str, str], int]:
-    """How many files each part has."""
-    return {(part.kind, part.month): len(part.files) for part in parts(version)}
-
-
-def known(account: Account) -> set[Path]:
-    """The files of the newest version."""
-    return {Path(path) for kind in VIEWS for path in account.workspace.lake.at().paths(kind)}
-
-
-def on_disk(account: Account) -> set[Path]:
-    """The files of the lake's folder."""
-    return set(account.workspace.lake.directory.rglob("*.parquet"))
 
 
 @pytest.fixture
 def crowded(account: Account) -> Account:
-    """Four ingests of events in two months, late ones among them; two of profiles, three of devices, two lists."""
-    account.ingest("events", [BUY, {**BUY, "user_id": "a", "ts": "2026-06-01T00:00:00Z"}], recorded="history")
-    account.ingest("events", [{**BUY, "ts": "2026-06-10T00:00:00Z", "Colour": "red", "event": "View"}])
-    account.ingest(
-        "events", [{"user_id": "c", "event": "Add", "ts": f"2026-{d}", "tags": ["x", "y"]} for d in ("05-02T00:00Z", "06-29T00:00Z")]
-    )  # fmt: skip
-    account.ingest("events", [{**BUY, "user_id": "a", "ts": "2026-05-31T23:59:59Z", "event_id": "e1"}])
-    account.ingest("profiles", [{"user_id": u, "plan": "free"} for u in "cba"])
-    account.ingest("profiles", [{"user_id": "b", "plan": "paid"}, {"user_id": "d", "age": 5}], now=NOW + DAY)
-    account.ingest("devices", [{"user_id": "b", "device_id": d, "os": "iOS"} for d in "21"])
-    account.ingest("devices", [{"user_id": "b", "device_id": "1", "os": "Android"}], now=NOW + DAY)
-    account.ingest("devices", [{"user_id": "a", "device_id": "9", "browser": "Firefox"}], now=NOW + DAY)
-    for names in ("a\n", "a\nb\n"):
-        path = write(account, "list.csv", f"user_id\n{names}")
-        import_list(account.workspace.lake, account.workspace.settings, "vips", str(path), now=NOW + DAY)
+    """The account with many small files."""
+    crowd_up(account)
     return account
 
 
@@ -125,7 +71,8 @@ def test_the_catalogue_stays(crowded: Account) -> None:
     assert after.catalogue.first_ts == datetime(2026, 5, 2, tzinfo=UTC)
     assert after.catalogue.last_ts == datetime(2026, 6, 30, 12, tzinfo=UTC)
     assert (before.reconstructed, after.reconstructed) == (True, True)
-    assert (before.recorded_until, after.recorded_until) == (NOW, NOW)
+    recorded = [{f.contents["latest"] for f in at.files if f.kind == "events"} for at in (before, after)]
+    assert [max(found) for found in recorded] == ["2026-07-01T12:00:00+00:00"] * 2
     held = {(f.kind, f.contents.get("event_ids"), f.contents.get("one_each")) for f in after.files}
     assert held == {
         ("devices", None, None), ("events", True, None), ("events", False, None), ("lists", None, None),
@@ -210,258 +157,6 @@ def test_a_file_that_was_read_before_is_known_after(account: Account) -> None:
     account.ingest("events", [BUY])
     merged(account)
     assert account.ingest_file("events", path).known_files == 1
-
-
-def test_an_old_version_is_read_for_the_kept_days(account: Account) -> None:
-    """Seven days by default; then the next writer deletes the files, and the version says so."""
-    account.ingest("events", [BUY])
-    account.ingest("events", [{**BUY, "user_id": "2"}])
-    lake = account.workspace.lake
-    old = lake.at()
-    rows = contents(old)
-    merged(account, NOW)
-    account.ingest("events", [{**BUY, "user_id": "3"}], now=NOW + 7 * DAY - timedelta(microseconds=1))
-    assert contents(lake.at(2)) == rows
-    assert lake.oldest() == 0
-    account.ingest("events", [{**BUY, "user_id": "4"}], now=NOW + 7 * DAY)
-    for version in (1, 2):
-        with pytest.raises(StoreError) as caught:
-            lake.at(version)
-        assert str(caught.value) == (
-            f"lake version {version} was compacted away on 2026-07-08; the oldest that can be read is 3"
-        )
-    assert lake.oldest() == 3
-    assert len(contents(lake.at(3))["events"]) == 2
-    assert len(contents(lake.at())["events"]) == 4
-    assert on_disk(account) == known(account)
-    with pytest.raises(StoreError, match="cannot be read"):
-        old.connect()
-
-
-@pytest.mark.postgres
-def test_versions_go_alike_beside_postgres(tmp_path: Path, postgres_database: str) -> None:
-    """Merge, keep, delete, and the sentence of the version that is gone."""
-    settings = SETTINGS + f'\n[store]\ndatabase = "{postgres_database}"\n'
-    account = make_account(tmp_path / "home", settings)
-    lake = account.workspace.lake
-    account.ingest("events", [BUY])
-    account.ingest("events", [{**BUY, "user_id": "2"}])
-    rows = contents(lake.at())
-    merged(account, NOW)
-    assert contents(lake.at()) == contents(lake.at(2)) == rows
-    sweep(lake, now=NOW + 7 * DAY, keep_days=7)
-    with pytest.raises(StoreError, match="lake version 2 was compacted away on 2026-07-08"):
-        lake.at(2)
-    assert contents(lake.at()) == rows
-    assert on_disk(account) == known(account)
-    account.workspace.database.close()
-
-
-def test_the_kept_days_are_a_setting(tmp_path: Path) -> None:
-    """One day."""
-    account = make_account(tmp_path / "home", SETTINGS + "\n[store]\nkeep_removed_days = 1\n")
-    for user in "ab":
-        account.ingest("events", [{**BUY, "user_id": user}])
-    merged(account, NOW)
-    assert len(on_disk(account)) == 6
-    account.ingest("events", [{**BUY, "user_id": "c"}], now=NOW + DAY)
-    assert on_disk(account) == known(account)
-
-
-def test_a_run_that_is_not_complete_keeps_its_version(account: Account) -> None:
-    """The files that a run reads stay, however old; those that none reads go. With the run's end all go."""
-    lake = account.workspace.lake
-    account.ingest("events", [BUY])
-    account.ingest("events", [{**BUY, "user_id": "2"}])
-    merged(account, NOW)
-    account.ingest("events", [{**BUY, "user_id": "3"}])
-    merged(account, NOW)
-    reserve(account, lake_version=2)
-    sweep(lake, now=NOW + 30 * DAY, keep_days=7)
-    assert len(contents(lake.at(2))["events"]) == 2
-    with pytest.raises(StoreError, match=r"lake version 3 was compacted away on 2026-07-31; .* read is 5"):
-        lake.at(3)
-    with lake.database.transaction() as connection:
-        connection.exec_driver_sql("UPDATE runs SET finished_at = '2026-08-01T00:00:00.000000Z'")
-    sweep(lake, now=NOW + 31 * DAY, keep_days=7)
-    with pytest.raises(StoreError, match="lake version 2 was compacted away on 2026-08-01"):
-        lake.at(2)
-    assert on_disk(account) == known(account)
-
-
-def reserve(account: Account, lake_version: int) -> None:
-    """Record a run that was reserved and sent nothing yet."""
-    run = Run(
-        run_id="r-1", campaign_id="r", campaign_version=1, occurrence=NOW, as_of=NOW,
-        lake_version=lake_version, environment="development", state=RunState.RUNNING, audience_path="a",
-        audience_digest="d", bodies_path="b", receiver="localhost", key_digest="k", salt_digest="s",
-        qualified=0, verdicts=[], created_at=NOW, created_by="t",
-    )  # fmt: skip
-    assert account.workspace.ledger.reserve(run, []) == "done"
-
-
-def test_a_reader_in_the_middle_is_not_disturbed(account: Account) -> None:
-    """It has the first batch, the files are merged and swept; it reads on to the last row, and asks again."""
-    for part in range(4):
-        account.ingest("events", [{**BUY, "user_id": f"{part}-{n:04d}"} for n in range(2000)])
-    reader = Reader(account.workspace.lake.at())
-    with reader.cursor() as cursor:
-        batches = stream(cursor, "SELECT user_code FROM events", {}, rows=100)
-        first = next(batches)
-        worker = threading.Thread(target=merged, args=(account, NOW))
-        worker.start()
-        worker.join(60)
-        assert account.workspace.lake.version() == 5
-        account.ingest("events", [{**BUY, "user_id": "late"}], now=NOW + 6 * DAY)
-        codes = first["user_code"].to_pylist() + [
-            code for batch in batches for code in batch["user_code"].to_pylist()
-        ]
-    assert sorted(codes) == list(range(8000))
-    with reader.cursor() as cursor:
-        assert engine.rows(cursor, "SELECT count(DISTINCT user_code), sum(p_price) FROM events") == [
-            (8000, 40000.0)
-        ]
-    reader.close()
-
-
-def test_readers_ask_while_files_are_merged(account: Account) -> None:
-    """Three threads ask the newest version over and over, through ingests and compactions: no error, no row lost."""
-    account.ingest("events", [BUY])
-    done, wrong = threading.Event(), []
-
-    def ask() -> None:
-        mine = open_workspace(account.config)
-        least = 0
-        try:
-            while not done.is_set():
-                found = len(contents(mine.lake.at())["events"])
-                if found < least:
-                    wrong.append((found, least))
-                least = found
-        except Exception as error:
-            wrong.append(error)
-        finally:
-            mine.database.close()
-
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for n in range(4):
-        account.ingest("events", [{**BUY, "user_id": f"u{n}"}])
-        merged(account)
-    done.set()
-    for thread in threads:
-        thread.join(60)
-    assert wrong == []
-    assert len(contents(account.workspace.lake.at())["events"]) == 5
-
-
-def test_an_ingest_meanwhile_is_told(crowded: Account) -> None:
-    """While files are merged an ingest is refused at once, and goes through afterwards; nothing is lost."""
-    at_work, told = threading.Event(), threading.Event()
-
-    def report(label: str, done: int, total: int) -> None:
-        at_work.set()
-        assert told.wait(30)
-
-    def work() -> None:
-        mine = open_workspace(crowded.config)
-        compact(mine.lake, mine.settings, now=NOW + 2 * DAY, report=report)
-        mine.database.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    assert at_work.wait(30)
-    with pytest.raises(BusyError):
-        crowded.ingest("events", [{**BUY, "user_id": "z"}])
-    with pytest.raises(BusyError):
-        merged(crowded)
-    told.set()
-    thread.join(60)
-    crowded.ingest("events", [{**BUY, "user_id": "z"}])
-    assert len(contents(crowded.workspace.lake.at())["events"]) == 7
-
-
-def test_an_ingest_from_elsewhere_wins(crowded: Account) -> None:
-    """Where the lock does not reach, the later commit is refused: the merged files go, the new rows stay."""
-    lake = crowded.workspace.lake
-
-    def report(label: str, done: int, total: int) -> None:
-        if done:
-            with lake.database.transaction() as connection:
-                newest = connection.exec_driver_sql("SELECT max(version) FROM lake_versions").scalar_one()
-                if newest == 11:
-                    lake.commit(connection, base=11, files=(), columns={}, now=NOW)
-
-    with pytest.raises(BusyError, match="another ingest finished first"):
-        compact(lake, crowded.workspace.settings, now=NOW, report=report)
-    assert files(lake.at())["events", "2026-06"] == 3
-    merged(crowded)
-    assert files(lake.at())["events", "2026-06"] == 1
-
-
-KILLED = """
-import sys
-from datetime import UTC, datetime
-from workbench.store.compact import compact
-from workbench.workspace import open_workspace
-
-def report(label, done, total):
-    if done:
-        print("one file is written", flush=True)
-        sys.stdin.readline()
-
-workspace = open_workspace(sys.argv[1])
-compact(workspace.lake, workspace.settings, now=datetime(2026, 7, 3, 12, tzinfo=UTC), report=report)
-"""
-
-
-def test_a_killed_compaction_leaves_the_lake_as_it_was(crowded: Account) -> None:
-    """The process dies between two files: the version and its rows stay, the next writer sweeps and merges."""
-    lake = crowded.workspace.lake
-    before, there = lake.at(), on_disk(crowded)
-    rows = contents(before)
-    command = [sys.executable, "-c", KILLED, str(crowded.config)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "one file is written\n"
-        process.send_signal(signal.SIGKILL)
-        process.wait(30)
-    assert lake.at().files == before.files
-    assert contents(lake.at()) == rows
-    assert len(on_disk(crowded) - there) == 1
-    assert [path.name[:7] for path in lake.temporary.iterdir()] == ["ingest-"]
-    merged(crowded, NOW + 2 * DAY)
-    assert on_disk(crowded) == known(crowded) | {lake.directory / file.path for file in before.files}
-    assert list(lake.temporary.iterdir()) == []
-    assert contents(lake.at()) == rows
-
-
-def test_a_damaged_file_is_not_merged(crowded: Account) -> None:
-    """A file that was cut, or spoilt within its size: an error, no new version, nothing left behind."""
-    lake = crowded.workspace.lake
-    before, there = lake.at(), on_disk(crowded)
-    path = Path(before.paths("events")[-1])
-    whole = path.read_bytes()
-    for damaged in (whole[:-10], whole[:4] + b"\xff" * (len(whole) - 600) + whole[-596:]):
-        path.write_bytes(damaged)
-        with pytest.raises(StoreError):
-            merged(crowded)
-        assert lake.at().files == before.files
-        assert on_disk(crowded) == there
-        assert list(lake.temporary.iterdir()) == []
-
-
-def test_a_file_with_fewer_rows_than_noted_is_not_merged(account: Account) -> None:
-    """The lake's own count is compared before anything is replaced."""
-    account.ingest("events", [BUY])
-    account.ingest("events", [{**BUY, "user_id": "2"}])
-    with account.workspace.database.transaction() as connection:
-        connection.exec_driver_sql("UPDATE lake_files SET row_count = 2 WHERE kind = 'events' AND added = 2")
-    account = make_account(account.home)
-    with pytest.raises(StoreError, match="the files of events 2026-06 do not hold what the lake says"):
-        merged(account)
-    assert on_disk(account) == known(account)
 
 
 def crowd(account: Account, times: int) -> None:

@@ -28,12 +28,10 @@ def test_an_event_file_says_by_when_its_rows_are_recorded(account: Account) -> N
     """History: the last event's own time; later: the time of the ingest, or the event's where it lies beyond."""
     account.ingest("events", [BUY, {**BUY, "ts": "2026-06-01T00:00:00Z"}])
     assert contents(account, "events") == [{"latest": "2026-06-30T12:00:00+00:00"}]
-    assert account.workspace.lake.at().recorded_until == datetime(2026, 6, 30, 12, tzinfo=UTC)
     account.ingest("events", [{**BUY, "user_id": "2"}], now=NOW)
-    assert account.workspace.lake.at().recorded_until == NOW
+    assert contents(account, "events")[1] == {"latest": "2026-07-01T12:00:00+00:00"}
     account.ingest("events", [{**BUY, "ts": "2026-07-05T00:00:00Z"}], now=NOW)
-    assert account.workspace.lake.at().recorded_until == datetime(2026, 7, 5, tzinfo=UTC)
-    assert account.workspace.lake.at(1).recorded_until == datetime(2026, 6, 30, 12, tzinfo=UTC)
+    assert contents(account, "events")[2] == {"latest": "2026-07-05T00:00:00+00:00"}
 
 
 @pytest.mark.parametrize(
@@ -49,19 +47,29 @@ def test_a_column_says_when_events_were_recorded(account: Account, got: str, lat
     assert contents(account, "events") == [{"latest": latest}]
 
 
-def test_without_events_nothing_is_known(account: Account) -> None:
-    """No file, no instant."""
-    assert account.workspace.lake.at().recorded_until is None
-    account.ingest("profiles", people(2))
-    assert account.workspace.lake.at().recorded_until is None
-
-
-def test_a_file_without_the_fact_says_nothing_for_all() -> None:
+def test_a_file_without_the_fact_says_nothing() -> None:
     """A lake that an older workbench began."""
-    new = {"latest": "2026-06-01T00:00:00+00:00"}
-    assert facts.recorded_until([new]) == JUNE
-    assert facts.recorded_until([new, {}]) is None
-    assert facts.recorded_until([]) is None
+    assert facts.recorded_until({"latest": "2026-06-01T00:00:00+00:00"}) == JUNE
+    assert facts.recorded_until({}) is None
+
+
+def test_events_of_one_name_do_not_slow_the_others(account: Account) -> None:
+    """Buy happened as it was recorded, View came late: only View, and any event, say so."""
+    account.ingest("events", [BUY])
+    account.ingest("events", [{**BUY, "event": "View"}], now=NOW)
+    version = account.workspace.lake.at()
+    asked = (["Buy"], ["View"], ["Buy", "View"], ["Any Event"], ["Add"])
+    assert [version.as_it_happened(names) for names in asked] == [True, False, False, False, True]
+
+
+def test_profiles_are_searched_only_where_a_user_has_two(account: Account) -> None:
+    """One version each, then a second one; and before the one is known, it is not held yet."""
+    account.ingest("profiles", people(2), now=NOW, recorded="now")
+    plain = "SELECT * FROM profile_versions"
+    version = account.workspace.lake.at()
+    assert [version.profiles_at(at) == plain for at in (NOW, MAY)] == [True, False]
+    account.ingest("profiles", [{**people(2)[1], "country": "DE"}], now=NOW)
+    assert account.workspace.lake.at().profiles_at(NOW) != plain
 
 
 def test_profiles_of_one_load_are_single(account: Account) -> None:

@@ -83,4 +83,6 @@ def main() -> None:
         sys.exit(1)
     except WorkbenchError as error:
         err.print(f"[red]error[/] {escape(str(error))}", soft_wrap=True)
+        for note in getattr(error, "__notes__", ()):
+            err.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
         sys.exit(error.exit_code)

@@ -28,7 +28,7 @@ def show_command(config: Config = None, json: Json = False) -> None:
         )  # fmt: skip
         for part in found.parts:
             table.add_row(
-                part.kind, part.month, f"{len(part.files):,}", f"{part.small:,}", f"{part.rows:,}",
+                _name(part), part.month, f"{len(part.files):,}", f"{part.small:,}", f"{part.rows:,}",
                 f"{part.bytes / MEGABYTE:,.1f}",
             )  # fmt: skip
         out.print(table)
@@ -43,7 +43,7 @@ def show_command(config: Config = None, json: Json = False) -> None:
             "small": sum(part.small for part in found.parts),
             "parts": [
                 {
-                    "kind": part.kind, "month": part.month or None, "files": len(part.files),
+                    "kind": part.kind, "month": part.month or None, "own": part.own, "files": len(part.files),
                     "small": part.small, "rows": part.rows, "bytes": part.bytes,
                 }
                 for part in found.parts
@@ -71,7 +71,7 @@ def compact_command(config: Config = None, json: Json = False) -> None:
         )  # fmt: skip
         for item in found.merged:
             table.add_row(
-                item.kind, item.month, f"{item.rows:,}", f"{item.files_before:,} → 1",
+                _name(item), item.month, f"{item.rows:,}", f"{item.files_before:,} → 1",
                 f"{item.bytes_before / MEGABYTE:,.1f}", f"{item.bytes_after / MEGABYTE:,.1f}",
             )  # fmt: skip
         out.print(table)
@@ -81,3 +81,7 @@ def compact_command(config: Config = None, json: Json = False) -> None:
         )
 
     answer(found, as_json=json, show=show)
+
+
+def _name(part: layout.Part | compact.Merged) -> str:
+    return f"{part.kind} (own)" if part.own else part.kind

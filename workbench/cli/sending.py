@@ -168,6 +168,8 @@ def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = Tru
         out.print(f"[dim]alert to address {alert.number}, {alert.about}: {alert.outcome}, {when}[/]")
     if run.note:
         out.print(f"[yellow]{escape(run.note)}[/]", soft_wrap=True)
+    if receipt.not_recorded:
+        out.print(f"[yellow]{escape(receipt.not_recorded)}[/]", soft_wrap=True)
     if now_sent:
         again = " (this occurrence was complete before)" if receipt.was_complete else ""
         out.print(f"[bold]sent now: {receipt.sent_now:,}[/]{again}")
@@ -222,7 +224,7 @@ def _plan(
 
 
 def _finish(workspace: Workspace, receipt: Receipt, *, as_json: bool) -> None:
-    body = run_json(receipt.run, receipt.users, receipt.sent_now)
+    body = run_json(receipt.run, receipt.users, receipt.sent_now) | {"not_recorded": receipt.not_recorded}
     answer(body, as_json=as_json, show=lambda: show_receipt(workspace, receipt))
     finish(receipt)
 

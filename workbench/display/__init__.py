@@ -142,6 +142,7 @@ def _receipt_html(receipt: Receipt) -> str:
             f"{receipt.users.get(RequestState.ACCEPTED, 0):,} in all."
         ),
         notice(run.note, error=True) if run.note else "",
+        notice(receipt.not_recorded, error=True) if receipt.not_recorded else "",
         _verdicts(receipt.waterfall, f"Sent to ({run.environment})"),
         heading("What became of those sent to"),
         table(

@@ -192,6 +192,22 @@ class Ledger:
             row = sql.execute(query.order_by(table.c.occurrence.desc()).limit(1)).mappings().one_or_none()
         return None if row is None else _run(row)
 
+    def unwritten(self, written: str) -> list[Run]:
+        """Return the runs of campaigns, not blocked ones, whose own events are not in the lake, oldest first.
+
+        Args:
+            written: the ``mapping_digest`` under which ``ingests`` notes a run whose events are there.
+        """
+        run, note = tables.runs, tables.ingests
+        noted = sa.exists().where(note.c.mapping_digest == written, note.c.file_name == run.c.run_id)
+        query = sa.select(run).where(
+            run.c.purpose == Purpose.CAMPAIGN, run.c.state != RunState.BLOCKED, ~noted
+        )
+        with self._database.reading() as sql:
+            return [
+                _run(row) for row in sql.execute(query.order_by(run.c.created_at, run.c.run_id)).mappings()
+            ]
+
     def answers(self, run_id: str) -> list[tuple[RequestState, str, int]]:
         """Return how many users each answer stands for, by state; accepted ones left out."""
         table = tables.requests

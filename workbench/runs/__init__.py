@@ -3,6 +3,7 @@
     qualify - safety - control - identity - reachable, consent - render, lint - cap   (planning)
     freeze - reserve                                                          (reserving)
     send - mark                                                               (sending)
+    held out - into the lake                                                  (held_out)
 
 Notebooks, the command line and papermill call ``plan``, ``execute`` and ``resume``; there is no second way
 to send.

@@ -13,6 +13,7 @@ from workbench.export import announce
 from workbench.export.client import Client
 from workbench.export.ledger import Ledger, Purpose, RequestState, Run, RunState
 from workbench.export.publish import publish
+from workbench.runs.held_out import record
 from workbench.runs.planning import Plan, Report, silent
 from workbench.runs.reserving import reserve
 from workbench.settings import Credentials
@@ -31,12 +32,14 @@ class Receipt:
         sent_now: users accepted in this call.
         was_complete: whether the run was complete before this call.
         users: how many users stand in each request state.
+        not_recorded: which runs' ``Control Group`` events are not in the lake yet, and why; None where all are.
     """
 
     run: Run
     sent_now: int
     was_complete: bool
     users: Mapping[RequestState, int]
+    not_recorded: str | None = None
 
     @property
     def waterfall(self) -> pl.DataFrame:
@@ -128,12 +131,17 @@ def _send(workspace: Workspace, run: Run, client: Client | None, report: Report,
             raise
         except WorkbenchError as error:
             _alert(workspace, run, announce.FAILED, str(error), clock)
+            not_recorded = record(workspace, now=clock(), report=report)
+            if not_recorded is not None:
+                error.add_note(not_recorded)
             raise
+    not_recorded = record(workspace, now=clock(), report=report)
     return Receipt(
         run=ledger.get(run.run_id),
         sent_now=sent_now,
         was_complete=was_complete,
         users=ledger.totals(run.run_id),
+        not_recorded=not_recorded,
     )
 
 

@@ -34,9 +34,9 @@ class Scope:
         return as_of.astimezone(self.zone).date()
 
     def span(self, as_of: datetime) -> tuple[datetime, datetime]:
-        """The instants between which the events of a question lie."""
-        first, last = self.catalogue.first_ts or as_of, self.catalogue.last_ts or as_of
-        return min(first, as_of), min(last, as_of)
+        """The instants between which the events of a question lie, the workbench's own included."""
+        first, last = self.catalogue.span
+        return min(first or as_of, as_of), min(last or as_of, as_of)
 
     def list_version(self, name: str, version: int | None, as_of: datetime) -> int:
         """Return which version of a custom list counts; 0 when it was not imported by ``as_of``."""

@@ -8,11 +8,11 @@ from typing import Any
 
 from workbench.settings import DeclaredCatalogue, PropertyType
 
-ANY_EVENT = "Any Event"
+ANY_EVENT, CONTROL_GROUP = "Any Event", "Control Group"
 
 SYSTEM_EVENTS = (
     "AB Experiment Disqualified", "AB Experiment Rendered", "AB Experiment Rolled Out",
-    "AB Experiment Stopped", ANY_EVENT, "App Uninstalled", "App Version Changed", "Control Group",
+    "AB Experiment Stopped", ANY_EVENT, "App Uninstalled", "App Version Changed", CONTROL_GROUP,
     "Experiment Rendered", "Geocluster Entered", "Geocluster Exited", "Notification Clicked",
     "Notification Delivered", "Notification Replied", "Notification Viewed", "Push Impressions",
     "Reply Sent", "UTM Visited", "wzrk_fetch",
@@ -34,6 +34,9 @@ SQL_TYPES: Mapping[PropertyType, str] = {
     "text": "VARCHAR", "number": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE",
     "instant": "TIMESTAMPTZ", "list": "VARCHAR[]", "version": "VARCHAR",
 }  # fmt: skip
+
+
+Span = tuple[datetime | None, datetime | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +78,9 @@ class Catalogue:
         devices: the properties of devices by exact name; ``device_id`` is always one.
         device_columns: the properties of devices that some row of the lake was read with.
         lists: the versions of each custom list, oldest first.
-        first_ts: the earliest event; None without events.
-        last_ts: the latest event; None without events.
+        first_ts: the earliest ingested event; None without any.
+        last_ts: the latest ingested event, so that what the workbench writes itself moves no default instant.
+        span: the earliest and the latest of all events.
     """
 
     version: int = 0
@@ -88,6 +92,7 @@ class Catalogue:
     lists: Mapping[str, tuple[ListVersion, ...]] = field(default_factory=dict)
     first_ts: datetime | None = None
     last_ts: datetime | None = None
+    span: Span = (None, None)
 
     def properties_of(self, events: Iterable[str]) -> frozenset[str]:
         """Return the property names that occur on at least one of ``events``."""
@@ -107,7 +112,8 @@ def build(
     columns: Mapping[str, Mapping[str, Property]],
     declared: DeclaredCatalogue,
     lists: Mapping[str, tuple[ListVersion, ...]] | None = None,
-    span: tuple[datetime | None, datetime | None],
+    ingested: Span,
+    span: Span,
 ) -> Catalogue:
     """Add up what each event file holds, and what is declared or built in.
 
@@ -117,7 +123,8 @@ def build(
         columns: ``{"events": {name: Property}, "profiles": …, "devices": …}``.
         declared: the ``[catalogue]`` section.
         lists: the versions of each custom list.
-        span: earliest and latest event.
+        ingested: earliest and latest ingested event.
+        span: earliest and latest event of all.
     """
     row_counts: dict[str, int] = dict.fromkeys((*SYSTEM_EVENTS, *declared.events), 0)
     names: dict[str, set[str]] = {name: set() for name in row_counts}
@@ -149,8 +156,9 @@ def build(
         devices=dict(sorted(devices.items())),
         device_columns=frozenset(columns.get("devices", {})),
         lists=lists or {},
-        first_ts=span[0],
-        last_ts=span[1],
+        first_ts=ingested[0],
+        last_ts=ingested[1],
+        span=span,
     )
 
 

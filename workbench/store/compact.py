@@ -33,6 +33,7 @@ class Merged:
     Attributes:
         kind: users, events, profiles or devices.
         month: of events; empty for the other kinds.
+        own: whether these are events that the workbench wrote itself; they stay apart.
         rows: the same before and after.
         files_before: how many there were.
         bytes_before: how large they were together.
@@ -41,6 +42,7 @@ class Merged:
 
     kind: str
     month: str
+    own: bool
     rows: int
     files_before: int
     bytes_before: int
@@ -135,6 +137,7 @@ def _write(lake: Lake, base: LakeVersion, part: Part, folder: Path, memory: str)
             connection, lake, part.kind,
             f"SELECT {', '.join(columns)} FROM {VIEWS[part.kind]} ORDER BY {ORDERS[part.kind]}",
             properties=kept, folder=f"month={part.month}" if part.month else "",
+            own=part.own,
         )  # fmt: skip
     finally:
         connection.close()
@@ -147,6 +150,6 @@ def _unlike(part: Part) -> StoreError:
 
 def _merged(part: Part, file: LakeFile) -> Merged:
     return Merged(
-        kind=part.kind, month=part.month, rows=file.rows, files_before=len(part.files),
+        kind=part.kind, month=part.month, own=part.own, rows=file.rows, files_before=len(part.files),
         bytes_before=part.bytes, bytes_after=file.bytes,
     )  # fmt: skip

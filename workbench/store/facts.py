@@ -5,6 +5,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from workbench.store.catalogue import ANY_EVENT
+
 Contents = Mapping[str, Any]
 
 # The instant at which a row is recorded, and the one from which a version can be seen; NULL: since ever.
@@ -17,11 +19,19 @@ def latest(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat()
 
 
-def recorded_until(events: Iterable[Contents]) -> datetime | None:
-    """Return the instant by which all events are recorded; None without events, or where a file does not say."""
-    instants = [_instant(file.get("latest")) for file in events]
-    known = [instant for instant in instants if instant is not None]
-    return max(known, default=None) if len(known) == len(instants) else None
+def own(file: Contents) -> bool:
+    """Whether the workbench wrote the events of a file itself; all others were ingested."""
+    return bool(file.get("own"))
+
+
+def has_any(file: Contents, events: Iterable[str]) -> bool:
+    """Whether a file has rows of one of some events."""
+    return ANY_EVENT in events or not file["events"].keys().isdisjoint(events)
+
+
+def recorded_until(events: Contents) -> datetime | None:
+    """Return the instant by which all events of a file are recorded; None where it does not say."""
+    return _instant(events.get("latest"))
 
 
 def as_it_happened(events: Contents) -> bool:

@@ -17,8 +17,8 @@ from filelock import FileLock, Timeout
 from workbench.errors import BusyError, StoreError
 from workbench.settings import DeclaredCatalogue, PropertyType, actor
 from workbench.store import catalogue as catalogues
-from workbench.store import engine, facts, tables
-from workbench.store.catalogue import SQL_TYPES, Catalogue, ListVersion, Property
+from workbench.store import engine, facts, held, tables
+from workbench.store.catalogue import SQL_TYPES, Catalogue, ListVersion, Property, Span
 from workbench.store.database import Database
 
 BASE_COLUMNS: Mapping[str, Mapping[str, str]] = {
@@ -148,8 +148,11 @@ class Lake:
         )  # fmt: skip
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, *, wait: float = 0) -> Iterator[None]:
         """Hold the lake's write lock; readers are not affected.
+
+        Args:
+            wait: how many seconds to wait for another writer.
 
         Raises:
             BusyError: another ingest or a compaction is at work.
@@ -157,7 +160,7 @@ class Lake:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             self.temporary.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.directory / "write.lock", timeout=0)
+            lock = FileLock(self.directory / "write.lock", timeout=wait)
             with lock:
                 yield
         except Timeout as error:
@@ -251,15 +254,14 @@ class LakeVersion:
     def catalogue(self) -> Catalogue:
         """What a condition may name at this version."""
         events = [file for file in self.files if file.kind == "events"]
-        starts = [file.first_ts for file in events if file.first_ts]
-        ends = [file.last_ts for file in events if file.last_ts]
         return catalogues.build(
             version=self.version,
             contents=[file.contents["events"] for file in events],
             columns=self.columns,
             declared=self.declared,
             lists=self._lists(),
-            span=(min(starts, default=None), max(ends, default=None)),
+            ingested=_span(file for file in events if not facts.own(file.contents)),
+            span=_span(events),
         )
 
     def _lists(self) -> dict[str, tuple[ListVersion, ...]]:
@@ -276,19 +278,18 @@ class LakeVersion:
         """Whether some rows carry their own time as the time at which they were recorded."""
         return any(file.contents.get("reconstructed") for file in self.files)
 
-    @property
-    def as_it_happened(self) -> bool:
-        """Whether every event counts as recorded when it happened."""
-        return all(facts.as_it_happened(file.contents) for file in self.files if file.kind == "events")
-
-    @property
-    def recorded_until(self) -> datetime | None:
-        """The instant by which all events are recorded; None without events, or where a file does not say."""
-        return facts.recorded_until(file.contents for file in self.files if file.kind == "events")
+    def as_it_happened(self, events: Iterable[str]) -> bool:
+        """Whether every row of these events counts as recorded when it happened."""
+        files = [file.contents for file in self.files if file.kind == "events"]
+        return all(facts.as_it_happened(file) for file in files if facts.has_any(file, events))
 
     def single_profiles(self, as_of: datetime) -> bool:
         """Whether ``profile_versions`` is known to have one row a user at most, each seen at ``as_of``."""
         return facts.single_profiles((file.contents for file in self.files if file.kind == "profiles"), as_of)
+
+    def profiles_at(self, as_of: datetime) -> str:
+        """Return the SQL of the profiles as known at ``$as_of``: one row a user, unsearched where none has two."""
+        return "SELECT * FROM profile_versions" if self.single_profiles(as_of) else held.profiles_at()
 
     def profile_codes(self, as_of: datetime) -> list[tuple[int, int]] | None:
         """Return the ranges of user codes, both ends included, that have a profile; None where files cannot tell."""
@@ -374,6 +375,12 @@ class LakeVersion:
         listed = ", ".join(engine.files(self.lake / file.path) for file in chosen)
         by_name = ", union_by_name = true" if len(shapes) > 1 else ""
         return f"SELECT {', '.join(parts)} FROM read_parquet([{listed}]{by_name}, hive_partitioning = false)"
+
+
+def _span(files: Iterable[LakeFile]) -> Span:
+    spans = [(file.first_ts, file.last_ts) for file in files]
+    firsts, lasts = [first for first, _ in spans if first], [last for _, last in spans if last]
+    return min(firsts, default=None), max(lasts, default=None)
 
 
 def sync(path: Path) -> None:

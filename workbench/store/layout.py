@@ -2,22 +2,25 @@
 
 from dataclasses import dataclass
 
+from workbench.store import facts
 from workbench.store.lake import Lake, LakeFile, LakeVersion
 from workbench.store.parquet import ROW_GROUP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The files of one kind, of events those of one month.
+    """The files of one kind, of events those of one month; the workbench's own events are apart.
 
     Attributes:
         kind: users, events, tallies, profiles, devices or lists.
         month: of events and their tallies, such as ``2026-06``; empty for the other kinds.
+        own: whether these are events that the workbench wrote itself.
         files: in the order in which they came.
     """
 
     kind: str
     month: str
+    own: bool
     files: tuple[LakeFile, ...]
 
     @property
@@ -44,7 +47,7 @@ class Layout:
     Attributes:
         version: the newest one.
         oldest: the oldest version from which on all can be read.
-        parts: in the order of kind and month.
+        parts: in the order of kind and month, ingested before own ones.
     """
 
     version: int
@@ -60,11 +63,12 @@ def layout(lake: Lake) -> Layout:
 
 def parts(version: LakeVersion) -> tuple[Part, ...]:
     """Return the parts of a version; what has no file has no part."""
-    found: dict[tuple[str, str], list[LakeFile]] = {}
+    found: dict[tuple[str, str, bool], list[LakeFile]] = {}
     for file in version.files:
-        found.setdefault((file.kind, month(file)), []).append(file)
+        found.setdefault((file.kind, month(file), facts.own(file.contents)), []).append(file)
     return tuple(
-        Part(kind=kind, month=name, files=tuple(files)) for (kind, name), files in sorted(found.items())
+        Part(kind=kind, month=name, own=own, files=tuple(files))
+        for (kind, name, own), files in sorted(found.items())
     )
 
 

@@ -21,6 +21,7 @@ def write(
     properties: Iterable[Property] = (),
     parameters: Mapping[str, Any] | None = None,
     folder: str = "",
+    own: bool = False,
 ) -> LakeFile | None:
     """Write the rows of a query as one durable file that no version knows yet; None, and no file, without rows.
 
@@ -32,6 +33,7 @@ def write(
         properties: whose columns the query has beside those of ``BASE_COLUMNS``.
         parameters: its bound values.
         folder: below the kind's own.
+        own: whether the workbench writes these events itself.
 
     Raises:
         StoreError: disk full, or memory and spill space exhausted.
@@ -53,7 +55,7 @@ def write(
     return LakeFile(
         path=path.relative_to(lake.directory).as_posix(), kind=kind, rows=int(rows),
         bytes=path.stat().st_size, first_ts=span[0], last_ts=span[1],
-        contents={"columns": [item.column for item in kept], **noted},
+        contents={"columns": [item.column for item in kept], **noted, **({"own": True} if own else {})},
     )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def moving(questions: list[Question], condition: Condition) -> Moving | None:
             return MovingDid(questions, condition)
         case Milestone():
             return MovingMilestone(questions, condition)
-        case Sequence() if questions[-1].reader.version.as_it_happened:
+        case Sequence() if questions[-1].at_once(condition.first, condition.then):
             return _sequence(questions, condition)
         case ConstantProperty() if paired(questions[0], condition):
             return _constant(questions, condition)

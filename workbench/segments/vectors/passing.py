@@ -115,12 +115,12 @@ def passing(
         properties: those that ``columns`` names.
     """
     last = questions[-1]
-    at_once = last.reader.version.as_it_happened
+    at_once = last.at_once(events)
     instants = INSTANT if at_once else INSTANTS
     wanted = f"{instants}, {columns}" if columns else instants
     chosen = [
         rows(last, events, span, wanted, properties=properties, late=late, prefix=f"rows{number}")
-        for number, (span, late) in enumerate(_spans(questions, found), 1)
+        for number, (span, late) in enumerate(_spans(questions, found, at_once=at_once), 1)
     ]
     if not chosen:
         return _joined([], columns=1 if columns else 0)
@@ -146,9 +146,10 @@ def passing_texts(
     """
     last = questions[-1]
     parts = []
-    for span, late in _spans(questions, found):
+    recorded_at_once = last.at_once(events)
+    for span, late in _spans(questions, found, at_once=recorded_at_once):
         direct = rows(last, events, span, quote(column), properties=(name,), late=late)
-        at_once = last.reader.version.as_it_happened
+        at_once = recorded_at_once
         tables = direct.direct_texts(column, with_ts=True) if at_once else None
         if tables is None:
             at_once = False
@@ -169,7 +170,9 @@ def passing_texts(
     return _joined(parts, columns=1)
 
 
-def _spans(questions: list[Question], found: Windows) -> Iterator[tuple[Span, datetime | None]]:
+def _spans(
+    questions: list[Question], found: Windows, *, at_once: bool
+) -> Iterator[tuple[Span, datetime | None]]:
     """Yield what lies before, and what after, the steady part; then what was recorded late within it."""
     first, middle = int(found.starts[0]), int(found.starts[-1])
     steady_end, end = int(found.ends[0]), int(found.ends[-1])
@@ -178,7 +181,7 @@ def _spans(questions: list[Question], found: Windows) -> Iterator[tuple[Span, da
         yield Span(start=_instant(first), end=_instant(min(middle, end))), None
     if after < end:
         yield Span(start=_instant(after), end=_instant(end)), None
-    if middle < steady_end and not questions[0].reader.version.as_it_happened:
+    if middle < steady_end and not at_once:
         yield Span(start=_instant(middle), end=_instant(steady_end)), questions[0].as_of
 
 

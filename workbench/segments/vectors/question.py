@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from workbench.segments.behaviours import Selection
 from workbench.segments.scope import Scope
-from workbench.segments.sql.query import PROFILES
 from workbench.segments.sql.writer import Writer
 from workbench.segments.vectors.cache import Key, Vectors
 from workbench.segments.vectors.watch import Watch
@@ -53,9 +53,13 @@ class Question:
         """Whether every user has one version of the profile, which holds at the instant."""
         return self.reader.version.single_profiles(self.as_of)
 
+    def at_once(self, *events: Selection) -> bool:
+        """Whether each row of these events counts as recorded when it happened."""
+        return self.reader.version.as_it_happened({name for item in events for name in item.events})
+
     def writer(self) -> Writer:
         """Begin a query."""
-        profiles = "SELECT * FROM profile_versions" if self.single_profiles else PROFILES
+        profiles = self.reader.version.profiles_at(self.as_of)
         return Writer(as_of=self.as_of, scope=self.scope, profiles=profiles)
 
     def span(self, window: Window) -> Span:

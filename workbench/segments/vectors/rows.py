@@ -269,7 +269,7 @@ def _files(
             continue
         if not _count(events, file):
             continue
-        recorded = facts.recorded_until([file.contents])
+        recorded = facts.recorded_until(file.contents)
         if late is not None and recorded is not None and recorded <= late:
             continue
         later = recorded is None or recorded > question.as_of

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from workbench.settings import Source
-from workbench.store import engine, parquet, tallies
+from workbench.store import engine, facts, parquet, tallies
 from workbench.store.catalogue import Property
 from workbench.store.ingest.mapping import REJECTED_MONTH
 from workbench.store.ingest.staging import FILE, LINE
@@ -87,7 +87,9 @@ def _find_doubled_ids(connection: engine.Connection, base: LakeVersion) -> None:
 def _may_repeat(connection: engine.Connection, rows: str, base: LakeVersion) -> bool:
     """Whether rows of two files, or of a file and the lake, lie in the same time: else none can be equal."""
     new = engine.rows(connection, f"SELECT min(ts), max(ts) FROM {rows} GROUP BY {FILE} ORDER BY 1")
-    there = [(file.first_ts, file.last_ts) for file in base.files if file.kind == "events"]
+    # The workbench's own events have an id each, so none of them is equal to a row without one.
+    held = [file for file in base.files if file.kind == "events" and not facts.own(file.contents)]
+    there = [(file.first_ts, file.last_ts) for file in held]
     neighbours = any(later[0] <= earlier[1] for earlier, later in pairwise(new))
     return neighbours or any(
         first <= old[1] and old[0] <= last for first, last in new for old in there if old[0] and old[1]
