@@ -107,7 +107,11 @@ def test_the_held_out_are_a_segment(shop: Account, receiver: Receiver) -> None:
     assert asked(shop, HELD_OUT) == held["user_code"].to_list()
     other = {**HELD_OUT, "where": [{"property": "Campaign ID", "operator": "=", "values": ["bye"]}]}
     assert asked(shop, other) == []
-    twice = {**BUYERS, "events": ["Any Event"], "operator": ">=", "value": 2}
+    twice = {
+        **BUYERS,
+        "events": ["Any Event"],
+        "measure": {"function": "count", "operator": ">=", "values": [2]},
+    }
     assert asked(shop, twice) == held["user_code"].to_list()
     assert asked(shop, HELD_OUT, WRITTEN - timedelta(microseconds=1)) == []
     first = held.row(0, named=True)
@@ -176,7 +180,7 @@ def test_a_name_of_another_type_gets_a_suffix(shop: Account, receiver: Receiver)
 def test_a_kill_before_the_lake_loses_nobody(shop: Account, receiver: Receiver, last: str) -> None:
     """The run is complete, its process died before the lake's commit: the next call of any run writes, once."""
     run = killed(shop)
-    shop.save_campaign("bye", "buyers", control=None)
+    shop.save_campaign("bye", "buyers", control={"share": None})
     for _ in range(2):
         if last == "resume":
             receipt = runs.resume(shop.workspace, run.run_id, clock=lambda: WRITTEN)
