@@ -22,6 +22,7 @@ from workbench.runs import Receipt
 from workbench.runs.held_out import record
 from workbench.segments import codec
 from workbench.segments.check import check
+from workbench.store import own
 from workbench.store.compact import compact
 from workbench.workspace import open_workspace
 
@@ -67,15 +68,14 @@ from workbench import runs
 from workbench.workspace import open_workspace
 
 def report(label, done, total):
-    if label == "held out":
+    if label == "held out" and not done:
         print("at the lake", flush=True)
         sys.stdin.readline()
 
 now = datetime.fromisoformat(sys.argv[2])
 workspace = open_workspace(sys.argv[1])
 if len(sys.argv) > 3:
-    sys.stdin.readline()
-    receipt = runs.resume(workspace, sys.argv[3], clock=lambda: now)
+    receipt = runs.resume(workspace, sys.argv[3], report=report, clock=lambda: now)
     assert receipt.not_recorded is None, receipt.not_recorded
 else:
     plan = runs.plan(workspace, "hello", as_of=now, now=now)
@@ -84,7 +84,7 @@ else:
 
 
 def killed(account: Account) -> Run:
-    """A run that was sent by a process which died when it held the lake's lock, before it wrote."""
+    """A run that was sent by a process which died right before it wrote to the lake."""
     command = [sys.executable, "-c", SCRIPT, str(account.config), NOW.isoformat()]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -126,6 +126,17 @@ def test_the_held_out_are_a_segment(shop: Account, receiver: Receiver) -> None:
     assert shop.workspace.lake.at(before.version).catalogue.events["Control Group"].rows == 0
     assert version.catalogue.events["Control Group"].rows == held.height
     assert (version.rows("events"), version.rows("users")) == (1000 + held.height, 1000)
+
+
+def test_who_could_not_be_sent_to_is_not_held_out(shop: Account, receiver: Receiver) -> None:
+    """Of the control arm those have an event whose verdict is holdout: the unsubscribed have none."""
+    changed = [{"user_id": f"{n:05d}", "unsubscribed": True} for n in range(300)]
+    shop.ingest("profiles", changed, recorded="now")
+    receipt = send(shop)
+    arm = receipt.waterfall.filter(pl.col("arm") == "control")["users"].sum()
+    held = audience(shop, receipt.run)
+    assert held.height < arm
+    assert [row["user_id"] for row in control(shop)] == held["user_id"].to_list()
 
 
 def test_they_move_no_default_instant(shop: Account, receiver: Receiver) -> None:
@@ -193,17 +204,17 @@ def test_a_kill_before_the_lake_loses_nobody(shop: Account, receiver: Receiver, 
 
 
 def test_two_processes_write_once(shop: Account, receiver: Receiver) -> None:
-    """Both resume the same complete run at the same time."""
+    """Both found the run without its events, and waited for the lake; the second one looks again."""
     run = killed(shop)
     command = [sys.executable, "-c", SCRIPT, str(shop.config), WRITTEN.isoformat(), run.run_id]
-    both = [subprocess.Popen(command, stdin=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in both:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    assert [process.wait(120) for process in both] == [0, 0]
-    for process in both:
-        process.communicate()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as one, subprocess.Popen(command, **pipes) as other:
+        for process in (one, other):
+            assert process.stdout.readline() == "at the lake\n"
+        for process in (one, other):
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        assert [process.wait(120) for process in (one, other)] == [0, 0]
     assert [row["user_id"] for row in control(shop)] == audience(shop, run)["user_id"].to_list()
 
 
@@ -225,17 +236,22 @@ def test_a_busy_lake_is_told_and_written_later(shop: Account, receiver: Receiver
 
 def test_a_busy_lake_is_waited_for(shop: Account, receiver: Receiver) -> None:
     """The lock is given back while the run waits: no word of it."""
-    held, done = threading.Event(), threading.Event()
+    held, wanted = threading.Event(), threading.Event()
 
     def hold() -> None:
         with open_workspace(shop.config).lake.writing():
             held.set()
-            done.wait(1)
+            wanted.wait(30)
+            threading.Event().wait(0.5)
 
     thread = threading.Thread(target=hold)
     thread.start()
     assert held.wait(30)
-    receipt = send(shop)
+    plan = runs.plan(shop.workspace, "hello", as_of=NOW, now=SEND)
+    receipt = runs.execute(
+        shop.workspace, plan, clock=lambda: WRITTEN,
+        report=lambda label, done, total: wanted.set() if label == "held out" else None,
+    )  # fmt: skip
     thread.join(30)
     assert receipt.not_recorded is None
     assert len(control(shop)) == audience(shop, receipt.run).height
@@ -288,6 +304,7 @@ def test_a_blocked_run_and_a_test_have_none(shop: Account, receiver: Receiver) -
     assert shop.workspace.ledger.reserve(trial, [])
     assert record(shop.workspace, now=NOW) is None
     assert control(shop) == []
+    assert not any(own.is_written(shop.workspace.lake, run) for run in (receipt.run.run_id, "trial"))
 
 
 def test_a_compaction_keeps_them_apart(shop: Account, receiver: Receiver) -> None:

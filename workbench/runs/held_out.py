@@ -43,15 +43,15 @@ def record(
         return f'whether all "{CONTROL_GROUP}" events are in the lake cannot be told: {_reason(error)}'
     if not missing:
         return None
+    report("held out", 0, len(missing))
     try:
         with workspace.lake.writing(wait=wait):
-            for done, run in enumerate(missing):
-                report("held out", done, len(missing))
+            for done, run in enumerate(missing, 1):
                 try:
                     _write(workspace, run, now)
                 except Exception as error:
                     failed[run.run_id] = _reason(error)
-            report("held out", len(missing), len(missing))
+                report("held out", done, len(missing))
     except Exception as error:
         failed |= {run.run_id: _reason(error) for run in missing if run.run_id not in failed}
     return _told(failed)
