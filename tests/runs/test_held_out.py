@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from accounts import BUYERS, NOW, Account
+from accounts import BUYERS, NOW, Account, people, purchases
 from store.rows import rows
 
 from workbench import runs
@@ -159,6 +159,19 @@ def test_over_time_they_are_seen_from_when_they_were_written(shop: Account, rece
     sizes = [found.users.height for found in workspace.ask_over_time(segment, version, instants)]
     held = audience(shop, receipt.run).height
     assert sizes == [0, held, held, 0]
+
+
+def test_the_first_events_are_history_all_the_same(account: Account, receiver: Receiver) -> None:
+    """A campaign was sent before any event was ingested: the first load counts as recorded at its own time."""
+    account.ingest("profiles", people(1000))
+    everybody = {"kind": "user", "predicate": {"property": "country", "operator": "=", "values": ["US"]}}
+    account.save_segment("buyers", everybody)
+    account.save_campaign("hello", "buyers", control={"share": 0.1}, cap={"per_run": 500})
+    send(account)
+    assert len(control(account)) > 70
+    assert account.workspace.lake.at().catalogue.last_ts is None
+    summary = account.ingest("events", purchases(2))
+    assert (summary.recorded, summary.added) == ("history", 2)
 
 
 def test_each_run_has_its_own(shop: Account, receiver: Receiver) -> None:

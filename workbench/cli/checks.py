@@ -48,12 +48,13 @@ def _guarded(look: Callable[[Workspace], list[Finding]], workspace: Workspace) -
 
 def _data(workspace: Workspace) -> list[Finding]:
     version = workspace.lake.at()
-    if not version.rows("events"):
+    events = version.rows("events", own=False)
+    if not events:
         message = "no events yet; workbench ingest events FILES"
         return [Finding(subject="data", state="warning", message=message)]
     catalogue = version.catalogue
     last = f"{catalogue.last_ts:%Y-%m-%d %H:%M} UTC" if catalogue.last_ts else "never"
-    text = f"{version.rows('events'):,} events, {version.rows('users'):,} users, last event {last}"
+    text = f"{events:,} events, {version.rows('users'):,} users, last event {last}"
     label = "; history is reconstructed" if version.reconstructed else ""
     found = [Finding(subject="data", state="ok", message=text + label)]
     without = users_without_profile(version)

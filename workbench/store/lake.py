@@ -297,9 +297,10 @@ class LakeVersion:
             [(file.contents, file.rows) for file in self.files if file.kind == "profiles"], as_of
         )
 
-    def rows(self, kind: str) -> int:
-        """Count the rows of ``kind`` from the file list; for profiles and devices, their versions."""
-        return sum(file.rows for file in self.files if file.kind == kind)
+    def rows(self, kind: str, *, own: bool = True) -> int:
+        """Count the rows of ``kind`` from the file list; of profiles and devices versions, of events ``own`` ones."""
+        files = [file for file in self.files if file.kind == kind]
+        return sum(file.rows for file in files if own or not facts.own(file.contents))
 
     def connect(self, *, memory: str | None = None) -> engine.Connection:
         """Open a connection with the views ``users, events, profile_versions, device_versions, lists``.

@@ -91,7 +91,9 @@ def ingest(
     with lake.writing():
         base = lake.at()
         if source.recorded is None:
-            source = source.model_copy(update={"recorded": "now" if base.rows(source.kind) else "history"})
+            source = source.model_copy(
+                update={"recorded": "now" if base.rows(source.kind, own=False) else "history"}
+            )
         mapping_digest = _digest(source)
         new = _unknown(lake, source, mapping_digest, files)
         if not new:
