@@ -18,6 +18,7 @@ from workbench.cli import (
     lookup,
     measure,
     previewing,
+    proof,
     sandbox,
     sending,
     serve,
@@ -61,6 +62,8 @@ app.command("plan")(sending.plan)
 app.command("send")(sending.send)
 app.command("resume")(sending.resume)
 app.add_typer(sending.history, name="runs")
+sending.history.command("verify")(proof.verify)
+sending.history.command("leaks")(proof.leaks)
 sending.history.command("users")(lookup.list_users)
 app.command("explain")(lookup.explain)
 app.add_typer(sandbox.app, name="sandbox")

@@ -208,6 +208,13 @@ class Ledger:
                 _run(row) for row in sql.execute(query.order_by(run.c.created_at, run.c.run_id)).mappings()
             ]
 
+    def between(self, first: datetime, last: datetime) -> list[Run]:
+        """Return the runs that were made in a time, both ends included, tests too, in their order."""
+        table = tables.runs
+        query = sa.select(table).where(table.c.created_at.between(first, last)).order_by(table.c.number)
+        with self._database.reading() as sql:
+            return [_run(row) for row in sql.execute(query).mappings()]
+
     def answers(self, run_id: str) -> list[tuple[RequestState, str, int]]:
         """Return how many users each answer stands for, by state; accepted ones left out."""
         table = tables.requests

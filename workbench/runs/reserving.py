@@ -1,16 +1,22 @@
 """Write a plan down before anything is sent: its files, then its occurrence and requests in one transaction."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
 from workbench import audience
 from workbench.campaigns import verdicts
+from workbench.campaigns.library import SavedCampaign
 from workbench.errors import BusyError
 from workbench.export import frozen, payload
 from workbench.export.ledger import Purpose, Reservation, Run, RunState
 from workbench.runs.planning import Plan, Report, plan_again
 from workbench.settings import actor
+from workbench.store import engine
+from workbench.store.lake import LakeVersion
 from workbench.workspace import Workspace
 
 
@@ -44,33 +50,59 @@ def freeze(
         done += users
         report("freeze", done, total)
 
-    envelope = audience.envelope(
-        workspace, planned.campaign, run=planned.run_id, send_at=planned.send_at,
-        test=planned.purpose is Purpose.TEST,
-    )  # fmt: skip
     recipients = planned.verdicts.filter(pl.col("verdict") == verdicts.SEND).select("user_code")
-    batches = payload.batches(
-        connection,
-        recipients,
-        envelope,
-        as_of=planned.as_of,
-        catalogue=version.catalogue,
-        identities=settings.identities,
-        rendering=audience.render(
-            workspace,
-            planned.campaign,
-            version,
-            connection,
-            as_of=planned.as_of,
-            now=planned.send_at,
-        ),
-    )
+    batches = bodies(
+        workspace, planned.campaign, version, connection, recipients, run_id=planned.run_id, as_of=planned.as_of,
+        send_at=planned.send_at, environment=planned.environment, test=planned.purpose is Purpose.TEST,
+    )  # fmt: skip
     directory = directory or settings.directory
     written = frozen.freeze(
         directory, planned.run_id, planned.verdicts, batches, connection, advance, folder=folder
     )
     connection.close()
     return written
+
+
+def bodies(
+    workspace: Workspace,
+    campaign: SavedCampaign,
+    version: LakeVersion,
+    connection: engine.Connection,
+    recipients: pl.DataFrame,
+    *,
+    run_id: str,
+    as_of: datetime,
+    send_at: datetime,
+    environment: str,
+    test: bool,
+) -> Iterator[pl.DataFrame]:
+    """Yield the batches of a run's recipients: the same ones whenever they are made.
+
+    Args:
+        workspace: the account.
+        campaign: at the version of the run.
+        version: the lake of the run.
+        connection: of that version; nothing else uses it meanwhile.
+        recipients: ``user_code``.
+        run_id: whose ids they carry.
+        as_of: the instant at which profiles are read.
+        send_at: the instant of the send.
+        environment: at the receiver.
+        test: whether they are marked as a test's.
+
+    Raises:
+        StoreError: the lake cannot be read.
+    """
+    envelope = audience.envelope(workspace, campaign, run=run_id, send_at=send_at, test=test)
+    return payload.batches(
+        connection,
+        recipients,
+        replace(envelope, environment=environment),
+        as_of=as_of,
+        catalogue=version.catalogue,
+        identities=workspace.settings.identities,
+        rendering=audience.render(workspace, campaign, version, connection, as_of=as_of, now=send_at),
+    )
 
 
 def reserve(workspace: Workspace, planned: Plan, key_digest: str, report: Report) -> Run:

@@ -1,0 +1,6 @@
+"""Whether what the ledger says of a run is true, and whether its held-out users stayed without a message."""
+
+from workbench.proof.leaks import Leaks, leaks
+from workbench.proof.verify import Check, Verified, verify
+
+__all__ = ["Check", "Leaks", "Verified", "leaks", "verify"]
