@@ -31,6 +31,7 @@ unsubscribed = "unsubscribed"
 [mparticle]
 url = "http://127.0.0.1:9/v2"
 batches_per_second = 100000
+in_flight = 1
 attempts = 2
 connect_timeout = 2
 read_timeout = 2

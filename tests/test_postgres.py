@@ -64,7 +64,7 @@ def test_a_read_only_workspace_writes_nothing(team: Account) -> None:
     dashboard = open_workspace(team.config, read_only=True)
     assert dashboard.ledger.newest() == []
     with pytest.raises(StoreError, match="read-only"):
-        dashboard.ledger.set_state("x", RunState.COMPLETED, now=NOW)
+        dashboard.ledger.ask_to_stop("x", "stopped")
     dashboard.database.close()
 
 

@@ -121,6 +121,7 @@ class MParticle(_Section):
         default="Campaign Message", min_length=1, max_length=256, examples=['event_name = "Campaign Message"']
     )
     batches_per_second: float = Field(default=270, gt=0, examples=["batches_per_second = 270"])
+    in_flight: int = Field(default=8, ge=1, le=64, examples=["in_flight = 8"])
     connect_timeout: float = Field(default=5, gt=0, le=60, examples=["connect_timeout = 5"])
     read_timeout: float = Field(default=30, gt=0, le=300, examples=["read_timeout = 30"])
     attempts: int = Field(default=5, ge=1, le=20, examples=["attempts = 5"])

@@ -1,12 +1,13 @@
 import logging
 from collections.abc import Iterator
-from itertools import pairwise
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from workbench.export.client import Client, Outcome
+from workbench.export.client import Client, Line, Outcome
+from workbench.export.pace import Pace
 from workbench.export.sandbox import Receiver, parse_answers, report
 from workbench.settings import Credentials, MParticle
 
@@ -17,11 +18,20 @@ BODY = (
 )
 
 
+CREDENTIALS = Credentials(key=SecretStr("test-key"), secret=SecretStr("test-secret"))
+
+
+@contextmanager
+def line_to(url: str, options: MParticle = FAST) -> Iterator[Line]:
+    """A line with the right key and a pace of its own."""
+    with Client(url, CREDENTIALS, options) as client, client.line(Pace(options.batches_per_second)) as line:
+        yield line
+
+
 @pytest.fixture
-def client(receiver: Receiver) -> Iterator[Client]:
-    """A client with the right key, two attempts and a read time-out of one second."""
-    credentials = Credentials(key=SecretStr("test-key"), secret=SecretStr("test-secret"))
-    with Client(receiver.url, credentials, FAST) as opened:
+def line(receiver: Receiver) -> Iterator[Line]:
+    """A line with two attempts and a read time-out of one second."""
+    with line_to(receiver.url) as opened:
         yield opened
 
 
@@ -56,28 +66,28 @@ def client(receiver: Receiver) -> Iterator[Client]:
     ],
 )
 def test_each_answer_means_one_thing(
-    client: Client, receiver: Receiver, tmp_path: Path, answers: str, outcome: Outcome, requests: int
+    line: Line, receiver: Receiver, tmp_path: Path, answers: str, outcome: Outcome, requests: int
 ) -> None:
     """What mParticle can answer, what it means, and how many requests it takes to know."""
     receiver.play(parse_answers(answers))
-    assert client.send(BODY, 1).outcome is outcome
+    assert line.send(BODY, 1).outcome is outcome
     assert report(tmp_path / "sandbox").requests == requests
 
 
-def test_retry_after_is_waited_for(client: Client, receiver: Receiver, tmp_path: Path) -> None:
+def test_retry_after_is_waited_for(line: Line, receiver: Receiver, tmp_path: Path) -> None:
     """The second request comes a second after the refusal, not after the client's own shorter back-off."""
     receiver.play(parse_answers("429 retry-after=1, ok"))
-    client.send(BODY, 1)
+    line.send(BODY, 1)
     second, first = report(tmp_path / "sandbox").last_requests
     assert (second.received_at - first.received_at).total_seconds() >= 1.0
 
 
-def test_the_key_is_in_no_text(client: Client, receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_key_is_in_no_text(line: Line, receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     """Neither repr nor log nor answer holds the key, the secret or the body."""
     receiver.play(parse_answers("403"))
     with caplog.at_level(logging.DEBUG):
-        answer = client.send(BODY, 1)
-    text = repr(client) + repr(answer) + caplog.text
+        answer = line.send(BODY, 1)
+    text = repr(line) + repr(answer) + caplog.text
     assert "test-secret" not in text
     assert "test-key" not in text
     assert "customer_id" not in text
@@ -85,17 +95,5 @@ def test_the_key_is_in_no_text(client: Client, receiver: Receiver, caplog: pytes
 
 def test_nobody_listening_is_not_taken() -> None:
     """A refused connection means that nothing can have arrived."""
-    credentials = Credentials(key=SecretStr("k"), secret=SecretStr("s"))
-    with Client("http://127.0.0.1:9/v2", credentials, FAST) as client:
-        assert client.send(BODY, 1).outcome is Outcome.NOT_TAKEN
-
-
-def test_requests_are_spaced_by_the_rate(receiver: Receiver, tmp_path: Path) -> None:
-    """Three requests of 20 batches at 100 batches a second begin at least 0.2 s apart."""
-    credentials = Credentials(key=SecretStr("test-key"), secret=SecretStr("test-secret"))
-    with Client(receiver.url, credentials, MParticle(batches_per_second=100)) as client:
-        for _ in range(3):
-            client.send(BODY, 20)
-    times = sorted(line.received_at for line in report(tmp_path / "sandbox").last_requests)
-    gaps = [(b - a).total_seconds() for a, b in pairwise(times)]
-    assert min(gaps) > 0.15
+    with line_to("http://127.0.0.1:9/v2") as line:
+        assert line.send(BODY, 1).outcome is Outcome.NOT_TAKEN

@@ -8,6 +8,7 @@ from accounts import NOW, make_account
 
 from workbench.errors import BusyError, NotFoundError
 from workbench.export.ledger import Ledger, Request, RequestState, Run, RunState
+from workbench.export.marks import Mark, Marks
 from workbench.workspace import open_workspace
 
 RUN = Run(
@@ -47,9 +48,12 @@ def test_what_is_written_is_read(ledger: Ledger) -> None:
 def test_marks_add_up(ledger: Ledger) -> None:
     """Users move between states and none is lost; an attempt is counted when it begins."""
     ledger.reserve(RUN, REQUESTS)
-    ledger.mark("hello-1", 1, RequestState.SENT, now=NOW)
-    ledger.mark("hello-1", 1, RequestState.ACCEPTED, answer="202", now=NOW)
-    ledger.mark("hello-1", 2, RequestState.SENT, now=NOW)
+    with ledger.hold("hello-1") as held:
+        marks = Marks(held, "hello-1")
+        marks.start()
+        marks.tick([], room=1, now=NOW)
+        accepted = Mark(number=1, state=RequestState.ACCEPTED, answer="202")
+        marks.tick([accepted], room=1, now=NOW)
     assert ledger.totals("hello-1") == {
         RequestState.RESERVED: 0, RequestState.SENT: 2, RequestState.ACCEPTED: 1,
         RequestState.REJECTED: 0, RequestState.UNKNOWN: 0,

@@ -35,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog=(
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong input, 4 store, 5 receiver does not answer "
-        "(resume), 6 key refused (resume), 7 busy elsewhere, 8 some users rejected or unknown, 130 interrupted."
+        "(resume), 6 key refused (resume), 7 busy elsewhere, 8 some users rejected or unknown, or the run was stopped, 130 interrupted."
     ),
 )
 

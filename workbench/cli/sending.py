@@ -148,14 +148,36 @@ def show_run(
     )
 
 
+@history.command("stop")
+def stop_run(
+    run: Annotated[str, typer.Argument(help="The id of a run.")],
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for what is in flight.", min=0)] = 120,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Stop a run for good: nothing more is taken up, what is in flight is finished and recorded."""
+    workspace = open_workspace(config)
+    found = runs.stop(workspace, run, timeout=timeout, report=progress.bar(silent=json))
+    users = workspace.ledger.totals(run)
+    receipt = Receipt(run=found, sent_now=0, was_complete=True, users=users)
+    answer(
+        run_json(found, users), as_json=json, show=lambda: show_receipt(workspace, receipt, now_sent=False)
+    )
+
+
 def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = True) -> None:
     """Print the waterfall and the outcomes of a run."""
     run = receipt.run
     out.print(waterfall(receipt.waterfall, run.qualified, run.run_id))
     if run.purpose is Purpose.TEST:
         out.print("[bold]a test send[/]: outside caps and reports")
-    outcomes = ", ".join(f"{state} {users:,}" for state, users in receipt.users.items() if users) or "nobody"
+    shown = {state: users for state, users in receipt.users.items() if users}
+    if receipt.not_begun:
+        del shown[RequestState.RESERVED]
+    outcomes = ", ".join(f"{state} {users:,}" for state, users in shown.items()) or "nobody"
     out.print(f"of {run.to_send:,} to send: {outcomes}; run {run.state}, environment {run.environment}")
+    if receipt.not_begun:
+        out.print(f"  [yellow]{receipt.not_begun:,} not sent[/]: campaign stopped")
     batches = sum(request.batches for request in workspace.ledger.requests(run.run_id))
     if batches > run.to_send:
         out.print(
@@ -204,6 +226,8 @@ def run_json(run: Run, users: Mapping[RequestState, int], sent_now: int | None =
         "users": dict(users), "waterfall": run.verdicts, "created_at": run.created_at,
         "created_by": run.created_by, "finished_at": run.finished_at, "note": run.note,
     }  # fmt: skip
+    if run.state is RunState.STOPPED:
+        body["not_sent"] = {"campaign stopped": users[RequestState.RESERVED]}
     return body if sent_now is None else {**body, "sent_now": sent_now}
 
 
@@ -238,6 +262,10 @@ def finish(receipt: Receipt) -> None:
     if receipt.run.state is RunState.BLOCKED:
         raise UndeliveredError(
             f"nobody was sent to, the safety check of {receipt.run.run_id} blocked it: {receipt.run.note}"
+        )
+    if receipt.run.state is RunState.STOPPED:
+        raise UndeliveredError(
+            f"{receipt.run.run_id} was {receipt.run.note}; {receipt.not_begun:,} users were not sent to"
         )
     bad = receipt.users[RequestState.REJECTED] + receipt.users[RequestState.UNKNOWN]
     if bad or receipt.run.state is not RunState.COMPLETED:

@@ -2,19 +2,22 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
+from workbench.export.pace import Pace
+from workbench.export.wire import Watch, Wire
 from workbench.settings import Credentials, MParticle
 
 LONGEST_PAUSE = 120.0
 LONGEST_MESSAGE = 300
+LONGEST_READ = 4096
 
 
 class Outcome(StrEnum):
@@ -39,6 +42,8 @@ class Answer:
         retry_after: seconds that the receiver asked for; None where it did not.
         again: whether another attempt can help.
         last: the outcome of the last attempt; it differs where an earlier one may have been taken.
+        limit: which limit was passed, ``acceleration`` among them; None unless one was (429).
+        percentage: how much of the rate is used, where the receiver says so.
     """
 
     outcome: Outcome
@@ -46,24 +51,55 @@ class Answer:
     retry_after: float | None = None
     again: bool = False
     last: Outcome | None = None
+    limit: str | None = None
+    percentage: int | None = None
 
 
 class Client:
-    """Sends the bytes of a request, again and unchanged while that can help."""
+    """Where requests go and with which key; its lines send them."""
 
     def __init__(self, url: str, credentials: Credentials, options: MParticle) -> None:
-        """Open a session; the key lives in it and is shown nowhere."""
+        """Prepare; the key lives in the lines and is shown nowhere."""
         self.url = f"{url}/bulkevents"
         self.key_digest = credentials.key_digest
-        self._options = options
-        self._session = requests.Session()
-        self._session.auth = (credentials.key.get_secret_value(), credentials.secret.get_secret_value())
-        self._session.headers["Content-Type"] = "application/json"
-        self._free_at = 0.0
+        self.options = options
+        self._auth = (credentials.key.get_secret_value(), credentials.secret.get_secret_value())
+        self._watch = Watch()
 
     def __repr__(self) -> str:
         """Show where, not who."""
         return f"Client({self.url!r})"
+
+    def __enter__(self) -> Self:
+        """Use as a context manager to end what watches the lines."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End what watches the lines."""
+        self._watch.close()
+
+    def line(self, pace: Pace) -> "Line":
+        """Return a line of its own for one thread; ``pace`` is common to those that send at the same time."""
+        return Line(self, Wire(self.url, self._auth), self._watch, pace)
+
+    def probe(self) -> Answer:
+        """Ask the receiver about the key with an empty request; nothing is delivered by it."""
+        with self.line(Pace(self.options.batches_per_second)) as line:
+            return line.post(b"[]")
+
+
+class Line:
+    """One connection to the receiver, used by one thread."""
+
+    def __init__(self, client: Client, wire: Wire, watch: Watch, pace: Pace) -> None:
+        """Let the wire be watched until the line is closed."""
+        self._client = client
+        self._wire = wire
+        self._watch = watch
+        self._pace = pace
+        watch.add(wire)
 
     def __enter__(self) -> Self:
         """Use as a context manager to close the connection."""
@@ -73,88 +109,114 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the connection."""
-        self._session.close()
+        self._watch.remove(self._wire)
+        self._wire.close()
 
     def send(self, body: bytes, batches: int) -> Answer:
-        """POST until it is accepted, refused for good, or the attempts are used up.
+        """POST until it is accepted, refused for good, the attempts are used up, or the gate is closed.
 
         Args:
             body: the frozen bytes.
-            batches: how many users they hold, for pacing.
+            batches: how many they hold; the pace has let this many in for the first attempt.
         """
-        self._pace(batches)
-        retrying = Retrying(
-            stop=stop_after_attempt(self._options.attempts),
-            wait=_wait,
-            retry=retry_if_result(lambda answer: answer.again),
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-        )
+        pace = self._pace
+        answer: Answer | None = None
         maybe_taken = False
-        answer = Answer(outcome=Outcome.NOT_TAKEN, message="not attempted")
 
         def attempt() -> Answer:
-            nonlocal maybe_taken
-            found = self._post(body)
-            maybe_taken = maybe_taken or found.outcome is Outcome.UNKNOWN
-            return found
+            nonlocal answer, maybe_taken
+            if answer is not None and not pace.enter(batches):
+                return replace(answer, again=False)
+            answer = self.post(body)
+            maybe_taken = maybe_taken or answer.outcome is Outcome.UNKNOWN
+            if answer.percentage is not None:
+                pace.used(answer.percentage)
+            return answer
 
-        answer = retrying(attempt)
-        if maybe_taken and answer.outcome is not Outcome.ACCEPTED:
-            return Answer(outcome=Outcome.UNKNOWN, message=answer.message, last=answer.outcome)
-        return answer
+        retrying = Retrying(
+            stop=stop_after_attempt(self._client.options.attempts),
+            wait=self._wait,
+            sleep=pace.sleep,
+            retry=retry_if_result(lambda found: found.again),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        found: Answer = retrying(attempt)
+        if maybe_taken and found.outcome is not Outcome.ACCEPTED:
+            return Answer(outcome=Outcome.UNKNOWN, message=found.message, last=found.outcome)
+        return found
 
-    def probe(self) -> Answer:
-        """Ask the receiver about the key with an empty request; nothing is delivered by it."""
-        return self._post(b"[]")
-
-    def _pace(self, batches: int) -> None:
-        """Keep below the account's rate by spacing requests out."""
-        now = time.monotonic()
-        if self._free_at > now:
-            time.sleep(self._free_at - now)
-        self._free_at = max(now, self._free_at) + batches / self._options.batches_per_second
-
-    def _post(self, body: bytes) -> Answer:
-        options = self._options
+    def post(self, body: bytes) -> Answer:
+        """POST once. However slowly the receiver answers, it takes no longer than both time-outs together."""
+        options = self._client.options
+        longest = options.connect_timeout + options.read_timeout
+        deadline = time.monotonic() + longest
+        self._wire.begin(longest)
         try:
-            response = self._session.post(
-                self.url, data=body, timeout=(options.connect_timeout, options.read_timeout),
+            response = self._wire.post(
+                self._client.url, data=body, timeout=(options.connect_timeout, options.read_timeout),
                 allow_redirects=False, stream=True,
             )  # fmt: skip
             with response:
-                return _read(response)
-        except requests.exceptions.ConnectTimeout:
+                return _read(response, deadline)
+        except requests.exceptions.RequestException as error:
+            found = _failure(error)
+            late = found.outcome is Outcome.UNKNOWN and time.monotonic() >= deadline
+            return replace(found, message="no answer in time") if late else found
+        finally:
+            self._wire.end()
+
+    def _wait(self, state: RetryCallState) -> float:
+        """Over a limit everybody pauses; else only this request waits, and longer each time."""
+        answer = state.outcome.result() if state.outcome else None
+        backoff = float(_backoff(state))
+        if not isinstance(answer, Answer):
+            return backoff
+        if answer.limit is None:
+            return backoff if answer.retry_after is None else answer.retry_after
+        if answer.limit == "acceleration":
+            self._pace.slow(0.5)
+        if answer.limit != "acceleration" or answer.retry_after is not None:
+            self._pace.pause(backoff if answer.retry_after is None else answer.retry_after)
+            return 0
+        return backoff
+
+
+def _failure(error: requests.exceptions.RequestException) -> Answer:
+    match error:
+        case requests.exceptions.ConnectTimeout():
             return Answer(outcome=Outcome.NOT_TAKEN, message="no connection in time", again=True)
-        except requests.exceptions.ProxyError:
+        case requests.exceptions.ProxyError():
             return Answer(outcome=Outcome.NOT_TAKEN, message="the proxy refused", again=True)
-        except requests.exceptions.SSLError as error:
+        case requests.exceptions.SSLError():
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 return Answer(outcome=Outcome.NOT_TAKEN, message="the TLS certificate was not trusted")
             return Answer(outcome=Outcome.UNKNOWN, message="the TLS connection broke", again=True)
-        except requests.exceptions.ConnectionError as error:
+        case requests.exceptions.ConnectionError():
             if isinstance(getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError):
                 return Answer(outcome=Outcome.NOT_TAKEN, message="no connection", again=True)
             return Answer(outcome=Outcome.UNKNOWN, message="connection lost before an answer", again=True)
-        except requests.exceptions.Timeout:
+        case requests.exceptions.Timeout():
             return Answer(outcome=Outcome.UNKNOWN, message="no answer in time", again=True)
-        except requests.exceptions.RequestException as error:
+        case _:
             return Answer(outcome=Outcome.UNKNOWN, message=type(error).__name__, again=True)
 
 
-def _read(response: requests.Response) -> Answer:
+def _read(response: requests.Response, deadline: float) -> Answer:
     status = response.status_code
-    message = f"{status}{_words(response)}"
+    if status == 202:
+        if _number(response, "Content-Length", LONGEST_READ) is not None:
+            _start(response, deadline)  # a short body that was read keeps the connection alive
+        used = _number(response, "X-mp-rate-limit-percentage-used", 100)
+        return Answer(outcome=Outcome.ACCEPTED, message="202", percentage=used)
+    message = f"{status}{_words(response, deadline)}"
     match status:
-        case 202:
-            if response.headers.get("Content-Length", "").isdecimal():
-                next(response.iter_content(1), b"")  # an empty body that was read keeps the connection alive
-            return Answer(outcome=Outcome.ACCEPTED, message="202")
         case 401 | 403:
             return Answer(outcome=Outcome.REFUSED_KEY, message=message)
         case 429:
             return Answer(
-                outcome=Outcome.NOT_TAKEN, message=message, retry_after=_retry_after(response), again=True
-            )
+                outcome=Outcome.NOT_TAKEN, message=message, retry_after=_retry_after(response), again=True,
+                limit=response.headers.get("X-mp-rate-limit-exceeded", "")[:LONGEST_MESSAGE],
+            )  # fmt: skip
         case 400 | 413 | 422:
             return Answer(outcome=Outcome.REJECTED, message=message)
         case 408:
@@ -169,28 +231,40 @@ def _read(response: requests.Response) -> Answer:
             return Answer(outcome=Outcome.UNKNOWN, message=f"{message} (only 202 means accepted)")
 
 
-def _words(response: requests.Response) -> str:
+def _words(response: requests.Response, deadline: float) -> str:
     """The receiver's own message, from the first bytes of a JSON error body; nothing else is kept."""
+    start = _start(response, deadline)
     if "json" not in response.headers.get("Content-Type", ""):
         return ""
     try:
-        start = next(response.iter_content(4096), b"")
-        errors = json.loads(start)["errors"]
-        return f" {str(errors[0]['message'])[:LONGEST_MESSAGE]}"
-    except (ValueError, KeyError, IndexError, TypeError, requests.exceptions.RequestException):
+        return f" {str(json.loads(start)['errors'][0]['message'])[:LONGEST_MESSAGE]}"
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         return ""
 
 
+def _start(response: requests.Response, deadline: float) -> bytes:
+    """The first bytes of a body, as many as come in time."""
+    found = b""
+    try:
+        while len(found) < LONGEST_READ and time.monotonic() < deadline:
+            read = response.raw.read1(LONGEST_READ - len(found), decode_content=False)
+            if not read:
+                break
+            found += read
+    except (HTTPError, OSError, ValueError):
+        return found
+    return found
+
+
 def _retry_after(response: requests.Response) -> float | None:
-    text = response.headers.get("Retry-After", "")
-    return min(float(text), LONGEST_PAUSE) if text.isdecimal() else None
+    seconds = response.headers.get("Retry-After", "")
+    return min(float(seconds), LONGEST_PAUSE) if seconds.isdecimal() else None
+
+
+def _number(response: requests.Response, header: str, most: int) -> int | None:
+    """A whole number of a header, if it is one and in range."""
+    text = response.headers.get(header, "")
+    return int(text) if text.isdecimal() and len(text) < 10 and int(text) <= most else None
 
 
 _backoff = wait_exponential_jitter(multiplier=0.5, max=30)
-
-
-def _wait(state: RetryCallState) -> float:
-    answer = state.outcome.result() if state.outcome else None
-    if isinstance(answer, Answer) and answer.retry_after is not None:
-        return answer.retry_after
-    return float(_backoff(state))

@@ -1,16 +1,14 @@
 """The durable record: runs and their requests. No HTTP and no scan happens inside a transaction."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
 
-from workbench.errors import BusyError, NotFoundError, StoreError, nearest
+from workbench.errors import NotFoundError, nearest
+from workbench.export.hold import Hold, holding
 from workbench.export.order import newest_number
 from workbench.export.records import (
     UNFINISHED,
@@ -132,39 +130,20 @@ class Ledger:
         if states is not None:
             query = query.where(table.c.state.in_(states))
         with self._database.reading() as sql:
-            return [
-                Request(
-                    number=row.number, state=RequestState(row.state), offset=row.offset, length=row.length,
-                    digest=row.digest, users=row.users, batches=row.batches, attempts=row.attempts,
-                    answer=row.answer,
-                )
-                for row in sql.execute(query)
-            ]  # fmt: skip
+            return [Request.of(row) for row in sql.execute(query)]
 
-    def mark(
-        self, run_id: str, number: int, state: RequestState, *, answer: str | None = None, now: datetime
-    ) -> None:
-        """Record where a request stands; ``sent`` before the call, the outcome after it."""
-        table = tables.requests
-        values: dict[str, Any] = {"state": state, "answer": answer}
-        if state is RequestState.SENT:
-            values = {"state": state, "attempts": table.c.attempts + 1}
-        elif state is not RequestState.RESERVED:
-            values["answered_at"] = now
-        final = (RequestState.ACCEPTED, RequestState.REJECTED)
-        where = (table.c.run_id == run_id, table.c.number == number, table.c.state.not_in(final))
-        with self._database.transaction() as sql:
-            if not sql.execute(table.update().where(*where).values(values)).rowcount:
-                raise BusyError(f"request {number} of {run_id} was finished by another process")
+    def ask_to_stop(self, run_id: str, note: str) -> RunState:
+        """Record that a run is to stop, if it has not ended; from this commit on no request is taken up.
 
-    def set_state(self, run_id: str, state: RunState, *, now: datetime, note: str | None = None) -> None:
-        """Record where a run stands."""
-        finished = now if state is RunState.COMPLETED else None
+        Returns:
+            Its state now: ``stopping``, or the one in which it has ended.
+        """
+        table = tables.runs
         with self._database.transaction() as sql:
-            sql.execute(
-                tables.runs.update()
-                .where(tables.runs.c.run_id == run_id)
-                .values(state=state, note=note, finished_at=finished)
+            where = (table.c.run_id == run_id, table.c.state.in_((RunState.RUNNING, RunState.INTERRUPTED)))
+            sql.execute(table.update().where(*where).values(state=RunState.STOPPING, note=note))
+            return RunState(
+                sql.execute(sa.select(table.c.state).where(table.c.run_id == run_id)).scalar_one()
             )
 
     def latest(self, campaign_id: str) -> Run | None:
@@ -287,39 +266,13 @@ class Ledger:
                 )
             )  # fmt: skip
 
-    @contextmanager
-    def hold(self, run_id: str) -> Iterator[None]:
+    def hold(self, run_id: str) -> AbstractContextManager[Hold]:
         """Be the only process that sends a run; the hold ends with the process.
 
         Raises:
             BusyError: another process holds it.
         """
-        busy = BusyError(
-            f'run "{run_id}" is being sent by another process; its progress: workbench runs show'
-        )
-        if not self._database.is_sqlite:
-            key = int.from_bytes(hashlib.sha256(run_id.encode()).digest()[:8], signed=True)
-            connection = self._database.advisory_lock(key)
-            if connection is None:
-                raise busy
-            try:
-                yield
-            finally:
-                connection.invalidate()
-                connection.close()
-            return
-        lock = FileLock(self._directory / f"{run_id}.lock", timeout=0)
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout as error:
-            raise busy from error
-        except OSError as error:
-            raise StoreError(f"the run's lock cannot be written: {error.strerror}") from error
-        try:
-            yield
-        finally:
-            lock.release()
+        return holding(self._database, self._directory, run_id)
 
 
 def _run(row: sa.RowMapping) -> Run:

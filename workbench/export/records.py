@@ -4,14 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 
 class RunState(StrEnum):
-    """Where a run stands; ``interrupted`` can be resumed, and a blocked one never sends."""
+    """Where a run stands; ``interrupted`` can be resumed, a stopped one cannot, a blocked one never sends.
+
+    ``stopping`` is to stop: no further request is taken up, and those in flight are waited for.
+    """
 
     RUNNING = "running"
     INTERRUPTED = "interrupted"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
     COMPLETED = "completed"
     BLOCKED = "blocked by safety check"
 
@@ -115,6 +120,14 @@ class Request:
     batches: int
     attempts: int = 0
     answer: str | None = None
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """Return the request of a row of the ledger."""
+        return cls(
+            number=row.number, state=RequestState(row.state), offset=row.offset, length=row.length,
+            digest=row.digest, users=row.users, batches=row.batches, attempts=row.attempts, answer=row.answer,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

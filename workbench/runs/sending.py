@@ -11,7 +11,8 @@ from workbench.campaigns import verdicts
 from workbench.errors import BusyError, InputError, StoreError, WorkbenchError
 from workbench.export import announce
 from workbench.export.client import Client
-from workbench.export.ledger import Ledger, Purpose, RequestState, Run, RunState
+from workbench.export.ledger import UNFINISHED, Ledger, Purpose, RequestState, Run, RunState
+from workbench.export.marks import Marks
 from workbench.export.publish import publish
 from workbench.runs.held_out import record
 from workbench.runs.planning import Plan, Report, silent
@@ -40,6 +41,11 @@ class Receipt:
     was_complete: bool
     users: Mapping[RequestState, int]
     not_recorded: str | None = None
+
+    @property
+    def not_begun(self) -> int:
+        """How many users a stopped run has not sent to and never will: not sent, ``campaign stopped``."""
+        return self.users[RequestState.RESERVED] if self.run.state is RunState.STOPPED else 0
 
     @property
     def waterfall(self) -> pl.DataFrame:
@@ -93,9 +99,15 @@ def resume(
 
     Raises:
         NotFoundError: no such run.
+        InputError: a person has stopped it.
         CredentialsError, DestinationError, BusyError, StoreError: as ``execute``.
     """
-    return _send(workspace, workspace.ledger.get(run), client, report, clock)
+    found = workspace.ledger.get(run)
+    if found.state in {RunState.STOPPING, RunState.STOPPED}:
+        raise InputError(
+            f"{run} was {found.note or 'stopped'}; a stopped run is not resumed, clone the campaign"
+        )
+    return _send(workspace, found, client, report, clock)
 
 
 def connect(workspace: Workspace) -> Client:
@@ -115,13 +127,15 @@ def _send(workspace: Workspace, run: Run, client: Client | None, report: Report,
     was_complete = run.state is RunState.COMPLETED
     if run.state is RunState.BLOCKED:
         _alert(workspace, run, announce.BLOCKED, str(run.note), clock)
-    elif not was_complete:
+    elif run.state not in {RunState.COMPLETED, RunState.STOPPED}:
         try:
-            with ledger.hold(run.run_id), client or connect(workspace) as open_client:
+            with ledger.hold(run.run_id) as held, client or connect(workspace) as open_client:
                 _take_key(ledger, run, open_client.key_digest)
+                users = ledger.totals(run.run_id)
                 sent_now = publish(
                     run,
-                    ledger=ledger,
+                    marks=Marks(held, run.run_id),
+                    unfinished=sum(users[state] for state in UNFINISHED),
                     client=open_client,
                     directory=workspace.settings.directory,
                     clock=clock,

@@ -44,15 +44,20 @@ class Database:
         return self.url.get_backend_name() == "sqlite"
 
     @contextmanager
-    def transaction(self, *, alone: bool = False) -> Iterator[sa.Connection]:
+    def transaction(self, on: sa.Connection | None = None, *, alone: bool = False) -> Iterator[sa.Connection]:
         """One short write transaction; SQLite takes its write lock at once (BEGIN IMMEDIATE).
 
         Args:
+            on: a connection that is open already, such as that of ``advisory_lock``.
             alone: whether no other transaction that asks for the same is at work meanwhile.
 
         Raises:
             StoreError: the database is unreachable, locked, full or read-only.
         """
+        if on is not None:
+            with self._errors(), on.begin():
+                yield on
+            return
         with self._errors(), self._engine.begin() as connection:
             if alone and not self.is_sqlite:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(7209312)"))
@@ -148,9 +153,9 @@ class Database:
 def _engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
         options = "-c default_transaction_read_only=on" if read_only else ""
-        return sa.create_engine(
-            url, pool_pre_ping=True, connect_args={"connect_timeout": 10, "options": options}
-        )
+        patience = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5,
+                    "keepalives_count": 4, "tcp_user_timeout": 30_000}  # fmt: skip
+        return sa.create_engine(url, pool_pre_ping=True, connect_args={**patience, "options": options})
     if read_only:
         url = url.set(database=f"file:{quote(url.database or '')}", query={"mode": "ro", "uri": "true"})
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})

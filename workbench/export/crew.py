@@ -1,0 +1,146 @@
+"""The threads that send: each with its own connection, all behind one gate."""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from workbench.export.client import Answer, Client, Line, Outcome
+from workbench.export.ledger import Request
+from workbench.export.pace import Pace
+
+AHEAD = 0.5
+GROUP = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What became of a request that was handed over.
+
+    Attributes:
+        answer: None when none of its bytes went out.
+        error: what broke here, not at the receiver.
+    """
+
+    request: Request
+    answer: Answer | None
+    error: Exception | None = None
+
+
+class Crew:
+    """Takes requests and gives back what became of them. It holds the bytes of those in flight only."""
+
+    def __init__(self, client: Client, read: Callable[[Request], bytes]) -> None:
+        """Start nobody yet; a thread is started when there is work for it."""
+        self._client = client
+        self._read = read
+        self._size = client.options.in_flight
+        self._pace = Pace(client.options.batches_per_second)
+        self._threads: list[threading.Thread] = []
+        self._waiting: SimpleQueue[Request | None] = SimpleQueue()
+        self._done: SimpleQueue[Done] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._ahead = 0
+        self._ahead_batches = 0
+        self.outstanding = 0
+
+    def __enter__(self) -> Self:
+        """Use as a context manager, which ends the threads."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the gate and end the threads; those still in flight are waited for, unless a person insists."""
+        self.close()
+        for _ in self._threads:
+            self._waiting.put(None)
+        if not self.outstanding or kind is None or not issubclass(kind, KeyboardInterrupt):
+            for thread in self._threads:
+                thread.join()
+
+    def room(self, batches: int) -> int:
+        """How many more requests to hand over: one ahead for each thread, and no more than the pace lets in soon.
+
+        Args:
+            batches: how many a request holds at most.
+        """
+        room = 2 * self._size - self.outstanding
+        with self._lock:
+            ahead, ahead_batches = self._ahead, self._ahead_batches
+        while room > 0 and ahead + room > 1:
+            if self._pace.delay(ahead_batches + (room - 1) * batches) < AHEAD:
+                break
+            room -= 1
+        return max(room, 0)
+
+    def hand(self, requests: Iterable[Request]) -> None:
+        """Let requests be sent, in this order."""
+        for request in requests:
+            self.outstanding += 1
+            with self._lock:
+                self._ahead += 1
+                self._ahead_batches += request.batches
+            if len(self._threads) < min(self._size, self.outstanding):
+                thread = threading.Thread(target=self._work, name="sender", daemon=True)
+                thread.start()
+                self._threads.append(thread)
+            self._waiting.put(request)
+
+    def collect(self, seconds: float) -> list[Done]:
+        """Wait so long for the first outcome, and a moment for those that come with it."""
+        found: list[Done] = []
+        until = monotonic() + seconds
+        while True:
+            try:
+                found.append(self._done.get(timeout=max(until - monotonic(), 0)))
+            except Empty:
+                break
+            if len(found) == 1:
+                until = monotonic() + GROUP
+            if self._ahead * 2 < self._size:
+                until = monotonic()
+        self.outstanding -= len(found)
+        return found
+
+    def close(self) -> None:
+        """Let no request begin any more; those that wait come back without an answer."""
+        self._pace.close()
+
+    def _work(self) -> None:
+        try:
+            with self._client.line(self._pace) as line:
+                while (request := self._waiting.get()) is not None:
+                    self._done.put(self._sent(line, request))
+        except Exception as error:
+            self.close()
+            while (request := self._waiting.get()) is not None:
+                self._done.put(Done(request=request, answer=None, error=error))
+
+    def _sent(self, line: Line, request: Request) -> Done:
+        try:
+            body = None if self._pace.closed else self._read(request)
+            is_let_in = body is not None and self._pace.enter(request.batches)
+        except Exception as error:
+            return Done(request=request, answer=None, error=error)
+        finally:
+            with self._lock:
+                self._ahead -= 1
+                self._ahead_batches -= request.batches
+        if body is None or not is_let_in:
+            return Done(request=request, answer=None)
+        try:
+            return Done(request=request, answer=self._told(line.send(body, request.batches)))
+        except Exception as error:
+            self.close()
+            answer = Answer(outcome=Outcome.UNKNOWN, message=type(error).__name__)
+            return Done(request=request, answer=answer, error=error)
+
+    def _told(self, answer: Answer) -> Answer:
+        """An answer that stops the run closes the gate before anybody else begins."""
+        if answer.outcome not in {Outcome.ACCEPTED, Outcome.REJECTED}:
+            self.close()
+        return answer

@@ -1,0 +1,184 @@
+"""What a run that is being sent writes down: in groups, before and after the bytes go out."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench.errors import BusyError, StoreError
+from workbench.export.hold import Hold
+from workbench.export.ledger import UNFINISHED, Request, RequestState, RunState
+from workbench.store import tables
+
+FINAL = (RequestState.ACCEPTED, RequestState.REJECTED)
+DOUBTFUL = (RequestState.SENT, RequestState.UNKNOWN)
+ENDED = (RunState.COMPLETED, RunState.BLOCKED, RunState.STOPPED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Where a request stands now.
+
+    Attributes:
+        was_begun: whether any of its bytes may have gone out since it was marked ``sent``.
+    """
+
+    number: int
+    state: RequestState
+    answer: str | None = None
+    was_begun: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """What one transaction has found and done.
+
+    Attributes:
+        state: of the run, as another process may have set it.
+        requests: marked ``sent``, to be sent now; as they were before.
+        is_last: whether the run has no further ones.
+    """
+
+    state: RunState
+    requests: tuple[Request, ...] = ()
+    is_last: bool = False
+
+
+class Marks:
+    """The marks of one run, by the process that holds it."""
+
+    def __init__(self, hold: Hold, run_id: str) -> None:
+        """Begin before the first request."""
+        self._hold = hold
+        self._run_id = run_id
+        self._after = 0
+        self._doubtful: frozenset[int] = frozenset()
+
+    def start(self) -> RunState:
+        """Record that the run is being sent, unless it has ended or is to stop; return its state."""
+        table = tables.requests
+        with self._hold.transaction() as sql:
+            state = self._state(sql)
+            if state in {RunState.RUNNING, RunState.INTERRUPTED}:
+                state = RunState.RUNNING
+                sql.execute(self._run().values(state=state, note=None, finished_at=None))
+            query = sa.select(table.c.number).where(
+                table.c.run_id == self._run_id, table.c.state.in_(DOUBTFUL)
+            )
+            self._doubtful = frozenset(sql.scalars(query))
+        return state
+
+    def tick(self, marks: Sequence[Mark], *, room: int, now: datetime) -> Tick:
+        """Record outcomes, and take the next requests unless the run is to stop; both or neither.
+
+        Args:
+            marks: outcomes of requests that this process has taken.
+            room: how many requests may be taken.
+            now: when the outcomes came.
+
+        Raises:
+            BusyError: another process has finished or is sending one of the requests. The other outcomes are
+                recorded, and nothing is taken.
+            StoreError: nothing of it is recorded.
+        """
+        with self._hold.transaction() as sql:
+            state = self._state(sql)
+            strangers = self._record(sql, marks, now)
+            taken: list[Request] = []
+            if room and not strangers and state is RunState.RUNNING:
+                taken, strangers = self._take(sql, room)
+        if strangers:
+            raise BusyError(f"request {strangers[0]} of {self._run_id} was taken up by another process")
+        if taken:
+            self._after = taken[-1].number
+        return Tick(state=state, requests=tuple(taken), is_last=len(taken) < room)
+
+    def look(self) -> Tick:
+        """Read where the run stands."""
+        with self._hold.looking() as sql:
+            return Tick(state=self._state(sql, writes=False))
+
+    def rescue(self, marks: Iterable[Mark], now: datetime) -> None:
+        """Record acceptances without the hold, which is lost: they are true whoever sends the run now."""
+        with self._hold.database.transaction() as sql:
+            self._record(sql, [mark for mark in marks if mark.state is RequestState.ACCEPTED], now)
+
+    def conclude(self, state: RunState, *, now: datetime, note: str | None = None) -> RunState:
+        """Record how the sending ended; a run that is to stop is stopped then, unless it is complete."""
+        table = tables.requests
+        with self._hold.transaction() as sql:
+            found = self._state(sql)
+            if found in ENDED:
+                return found
+            if state is RunState.COMPLETED:
+                left = sa.select(sa.func.count()).select_from(table)
+                left = left.where(table.c.run_id == self._run_id, table.c.state.in_(UNFINISHED))
+                if sql.scalar(left):
+                    raise StoreError(f"{self._run_id} has requests that were not sent; it is not complete")
+            if found is RunState.STOPPING and state is not RunState.COMPLETED:
+                state = RunState.STOPPED
+                where = (table.c.run_id == self._run_id, table.c.state == RequestState.SENT)
+                sql.execute(table.update().where(*where).values(state=RequestState.UNKNOWN))
+            finished = now if state in ENDED else None
+            values: dict[str, Any] = {"state": state, "finished_at": finished}
+            if found is not RunState.STOPPING or state is RunState.COMPLETED:
+                values["note"] = note
+            sql.execute(self._run().values(values))
+        return state
+
+    def _run(self) -> sa.Update:
+        return tables.runs.update().where(tables.runs.c.run_id == self._run_id)
+
+    def _state(self, sql: sa.Connection, *, writes: bool = True) -> RunState:
+        query = sa.select(tables.runs.c.state).where(tables.runs.c.run_id == self._run_id)
+        return RunState(sql.execute(query.with_for_update() if writes else query).scalar_one())
+
+    def _record(self, sql: sa.Connection, marks: Sequence[Mark], now: datetime) -> list[int]:
+        """Write outcomes, those alike in one statement; return the requests that somebody else has finished."""
+        table = tables.requests
+        alike: defaultdict[tuple[RequestState, str | None, bool], list[int]] = defaultdict(list)
+        for mark in marks:
+            alike[mark.state, mark.answer, mark.was_begun].append(mark.number)
+        strangers: list[int] = []
+        for (state, answer, was_begun), numbers in alike.items():
+            values: dict[str, Any] = {"state": state}
+            if not was_begun:
+                values["attempts"] = table.c.attempts - 1
+            elif state is RequestState.RESERVED:
+                values["answer"] = answer
+            else:
+                values |= {"answer": answer, "answered_at": now}
+            where = (table.c.run_id == self._run_id, table.c.number.in_(numbers))
+            update = table.update().where(*where, table.c.state.not_in(FINAL)).values(values)
+            if sql.execute(update).rowcount < len(numbers):
+                query = sa.select(table.c.number).where(*where, table.c.state != state)
+                strangers += sql.scalars(query).all() or numbers[:1]
+        return strangers
+
+    def _take(self, sql: sa.Connection, room: int) -> tuple[list[Request], list[int]]:
+        """Mark the next requests ``sent``; one that is being sent and was not at the start is a stranger's."""
+        table = tables.requests
+        query = (
+            sa.select(table)
+            .where(
+                table.c.run_id == self._run_id, table.c.number > self._after, table.c.state.in_(UNFINISHED)
+            )
+            .order_by(table.c.number)
+            .limit(room)
+            .with_for_update()
+        )
+        found = [Request.of(row) for row in sql.execute(query)]
+        strangers = [
+            request.number
+            for request in found
+            if request.state in DOUBTFUL and request.number not in self._doubtful
+        ]
+        if strangers or not found:
+            return [], strangers
+        where = (table.c.run_id == self._run_id, table.c.number.in_([request.number for request in found]))
+        values = {"state": RequestState.SENT, "attempts": table.c.attempts + 1}
+        sql.execute(table.update().where(*where).values(values))
+        return found, []
