@@ -157,6 +157,8 @@ class Line:
                 allow_redirects=False, stream=True,
             )  # fmt: skip
             with response:
+                if time.monotonic() >= deadline:
+                    return Answer(outcome=Outcome.UNKNOWN, message="no answer in time", again=True)
                 return _read(response, deadline)
         except requests.exceptions.RequestException as error:
             found = _failure(error)

@@ -1,0 +1,133 @@
+"""Receivers that lie: no answer holds a thread for longer than both time-outs, or is read whole."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from export.sendable import CREDENTIALS
+
+from workbench.export.client import Client, Outcome
+from workbench.export.pace import Pace
+from workbench.settings import MParticle
+
+OPTIONS = MParticle(connect_timeout=0.5, read_timeout=0.5, attempts=1, batches_per_second=1e6)
+PIECES = 400
+STEP = 0.05
+
+
+class Liar:
+    """Says ``first`` to whoever connects, then ``again`` every 50 ms, for twenty seconds or until it is cut."""
+
+    def __init__(self, first: bytes, again: bytes) -> None:
+        """Listen."""
+        self.pieces = 0
+        self._first, self._again = first, again
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._lie)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """The base address."""
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}/v2"
+
+    def join(self) -> None:
+        """Wait until the talk is over."""
+        self._thread.join()
+        self._socket.close()
+
+    def _lie(self) -> None:
+        other, _ = self._socket.accept()
+        with other:
+            try:
+                other.recv(1000)
+                other.sendall(self._first)
+                while self._again and self.pieces < PIECES:
+                    other.sendall(self._again)
+                    self.pieces += 1
+                    time.sleep(STEP if len(self._again) < 1000 else 0)
+            except OSError:
+                return
+
+
+@contextmanager
+def lying(first: bytes, again: bytes = b"") -> Iterator[Liar]:
+    """A liar, which is listened to until it is cut."""
+    liar = Liar(first, again)
+    yield liar
+    liar.join()
+
+
+HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
+LIES = {
+    "header bytes without end": (HEAD % b"202 Accepted" + b"X: ", b"a", Outcome.UNKNOWN),
+    "headers without end": (HEAD % b"202 Accepted", b"X: 1\r\n", Outcome.UNKNOWN),
+    "continues without end": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", Outcome.UNKNOWN),
+    "a status line without end": (b"HTTP/1.1 202 ", b"a", Outcome.UNKNOWN),
+    "an error that trickles": (HEAD % b"503 No" + b"Content-Length: 4000\r\n\r\n", b" ", Outcome.UNKNOWN),
+    "a refusal that trickles": (HEAD % b"400 No" + b"Content-Length: 4000\r\n\r\n", b" ", Outcome.REJECTED),
+    "a chunk length that trickles": (
+        HEAD % b"400 No" + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b"0", Outcome.REJECTED,
+    ),
+    "an acceptance that trickles": (
+        HEAD % b"202 Accepted" + b"Content-Length: 4000\r\n\r\n", b" ", Outcome.ACCEPTED,
+    ),
+    "a redirect with a huge body": (
+        HEAD % b"302 Found" + b"Location: /x\r\nContent-Length: 900000000\r\n\r\n", b" " * 1_000_000,
+        Outcome.WRONG_PLACE,
+    ),
+    "an error with a huge body": (
+        HEAD % b"500 No" + b"Content-Length: 900000000\r\n\r\n", b" " * 1_000_000, Outcome.UNKNOWN,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_is_cut(lie: str) -> None:
+    """It would go on for twenty seconds (or 400 MB); it is cut before, and means what its status means."""
+    first, again, outcome = LIES[lie]
+    with (
+        lying(first, again) as liar,
+        Client(liar.url, CREDENTIALS, OPTIONS) as client,
+        client.line(Pace(1e6)) as line,
+    ):
+        assert line.post(b"[]").outcome is outcome
+    assert liar.pieces < PIECES
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        (b"", Outcome.UNKNOWN),
+        (b"nonsense\r\n\r\n", Outcome.UNKNOWN),
+        (b"HTTP/1.1 202 Accepted\r\nContent-Length: x\r\n\r\n", Outcome.ACCEPTED),
+        (b"HTTP/1.1 202 Accepted\r\nContent-Length: 10\r\n\r\nabc", Outcome.ACCEPTED),
+        (HEAD % b"400 No" + b"Content-Length: 90\r\n\r\n" + b"[" * 90, Outcome.REJECTED),
+        (HEAD % b"400 No" + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", Outcome.REJECTED),
+        (b"HTTP/1.1 301 Moved\r\nLocation: http://[\r\n\r\n", Outcome.WRONG_PLACE),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", Outcome.UNKNOWN),
+    ],
+)
+def test_a_broken_answer_means_what_its_status_means(said: bytes, outcome: Outcome) -> None:
+    """What cannot be read is unknown; a status that can be read counts, whatever comes after it."""
+    with (
+        lying(said) as liar,
+        Client(liar.url, CREDENTIALS, OPTIONS) as client,
+        client.line(Pace(1e6)) as line,
+    ):
+        assert line.post(b"[]").outcome is outcome
+
+
+def test_no_cookie_is_kept() -> None:
+    """A receiver cannot make the client carry something from answer to answer."""
+    said = b"HTTP/1.1 202 Accepted\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
+    with (
+        lying(said) as liar,
+        Client(liar.url, CREDENTIALS, OPTIONS) as client,
+        client.line(Pace(1e6)) as line,
+    ):
+        line.post(b"[]")
+        assert not list(line._wire.cookies)
