@@ -90,6 +90,25 @@ def test_8_rejected_and_unknown(run: Run, shop: Account, receiver: Receiver) -> 
     assert "100 users were rejected" in found.err
 
 
+def test_8_stopped_by_a_person(run: Run, shop: Account, receiver: Receiver) -> None:
+    """The receipt counts who is not sent to and why; the sender exits with 8, resume with 3."""
+    receiver.play(parse_answers("ok, 503*2"))
+    with pytest.raises(errors.DestinationError):
+        runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW))
+    run_id = shop.workspace.ledger.newest()[0].run_id
+    found = run("runs", "stop", run_id, "-c", shop.config)
+    assert found.code == 0
+    assert "of 500 to send: accepted 100, unknown 100; run stopped" in found.out
+    assert "300 not sent: campaign stopped" in found.out
+    assert "reserved" not in found.out
+    found = run("send", "hello", "-c", shop.config)
+    assert found.code == 8
+    assert "stopped by tester; 300 users were not sent to" in found.err
+    found = run("resume", run_id, "-c", shop.config)
+    assert found.code == 3
+    assert "a stopped run is not resumed" in found.err
+
+
 def test_every_code_is_documented() -> None:
     """The table in the docs has the codes of the error tree, and no other ones."""
     tree: list[type[errors.WorkbenchError]] = [errors.WorkbenchError]
