@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from workbench import runs
 from workbench.campaigns.frequency import Earlier, Rules, messages, too_often
 from workbench.errors import CampaignError, SettingsError, StoreError
-from workbench.export.ledger import RequestState
 from workbench.export.sandbox import Receiver, accepted
 from workbench.runs import Plan
 from workbench.store import engine
@@ -125,16 +124,29 @@ def test_a_minimum_gap_and_an_exempt_campaign(tmp_path: Path, receiver: Receiver
 def test_a_rejected_message_does_not_count(tmp_path: Path, receiver: Receiver) -> None:
     """Of three requests of 100 one was rejected: its users had nothing."""
     account = shop_with(tmp_path, ONE_A_WEEK)
-    ledger = account.workspace.ledger
     plan = planned(account, "first")
     receiver.stop()
     with pytest.raises(Exception, match="did not take"):
         runs.execute(account.workspace, plan, clock=lambda: NOW)
     assert reasons(planned(account, "second", NOW + timedelta(hours=1))) == {"global frequency cap": 300}
-    ledger.mark(plan.run_id, 2, RequestState.REJECTED, answer="400", now=NOW)
+    with account.workspace.database.transaction() as sql:
+        sql.exec_driver_sql("UPDATE requests SET state = 'rejected' WHERE number = 2")
     assert reasons(planned(account, "second", NOW + timedelta(hours=1))) == {
         "global frequency cap": 200, None: 100,
     }  # fmt: skip
+
+
+def test_what_a_stopped_run_never_began_does_not_count(tmp_path: Path, receiver: Receiver) -> None:
+    """Interrupted it may still go on and counts; stopped it never will."""
+    account = shop_with(tmp_path, ONE_A_WEEK)
+    plan = planned(account, "first")
+    receiver.stop()
+    with pytest.raises(Exception, match="did not take"):
+        runs.execute(account.workspace, plan, clock=lambda: NOW)
+    later = NOW + timedelta(hours=1)
+    assert reasons(planned(account, "second", later)) == {"global frequency cap": 300}
+    runs.stop(account.workspace, plan.run_id)
+    assert reasons(planned(account, "second", later)) == {None: 300}
 
 
 def test_a_rehearsal_uses_nothing_up(

@@ -84,11 +84,17 @@ def history(
             sa.select(run.run_id, run.campaign_id, run.audience_path).where(*where).order_by(run.number)
         ).all()
         rejected: dict[str, list[int]] = {}
-        query = sa.select(request.run_id, request.number).where(
-            request.state == RequestState.REJECTED, request.run_id.in_([row.run_id for row in found])
+        never = sa.and_(request.state == RequestState.RESERVED, run.state == RunState.STOPPED)
+        query = (
+            sa.select(request.run_id, request.number)
+            .join(tables.runs, run.run_id == request.run_id)
+            .where(
+                sa.or_(request.state == RequestState.REJECTED, never),
+                request.run_id.in_([row.run_id for row in found]),
+            )
         )
         if before is not None:
-            query = query.where(request.answered_at <= now)
+            query = query.where(sa.func.coalesce(request.answered_at, run.finished_at) <= now)
         for row in sql.execute(query):
             rejected.setdefault(row.run_id, []).append(row.number)
     runs = [
