@@ -156,3 +156,16 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return Result(code=code if isinstance(code, int) else 0, out=printed.out, err=printed.err)
 
     return call
+
+
+@pytest.fixture
+def team(tmp_path: Path, postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    """The shop of the SQLite tests, its decisions in PostgreSQL."""
+    monkeypatch.setenv("WORKBENCH_DATABASE_URL", postgres_database)
+    account = make_account(tmp_path / "home")
+    account.ingest("profiles", people(1000))
+    account.ingest("events", purchases(1000))
+    account.save_segment("buyers", BUYERS)
+    account.save_campaign("hello", "buyers", control={"share": 0.1}, cap={"per_run": 500})
+    yield account
+    account.workspace.database.close()

@@ -1,11 +1,10 @@
 """The path on PostgreSQL: the same promises as on SQLite, with a real server."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from accounts import BUYERS, NOW, Account, make_account, people, purchases
+from accounts import NOW, Account
 
 from workbench import runs
 from workbench.errors import BusyError, DestinationError, InputError, StoreError
@@ -14,19 +13,6 @@ from workbench.export.sandbox import Receiver, parse_answers, report
 from workbench.workspace import open_workspace
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture
-def team(tmp_path: Path, postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """The shop of the SQLite tests, its decisions in PostgreSQL."""
-    monkeypatch.setenv("WORKBENCH_DATABASE_URL", postgres_database)
-    account = make_account(tmp_path / "home")
-    account.ingest("profiles", people(1000))
-    account.ingest("events", purchases(1000))
-    account.save_segment("buyers", BUYERS)
-    account.save_campaign("hello", "buyers", control={"share": 0.1}, cap={"per_run": 500})
-    yield account
-    account.workspace.database.close()
 
 
 def test_a_run_arrives_once(team: Account, receiver: Receiver, tmp_path: Path) -> None:

@@ -312,9 +312,9 @@ def test_a_blocked_run_and_a_test_have_none(shop: Account, receiver: Receiver) -
     body = {name: getattr(receipt.run, name) for name in Run.__slots__}
     held = [{"verdict": "holdout", "reason": None, "arm": "control", "held_by": "campaign", "users": 3}]
     trial = Run(**body | {
-        "run_id": "trial", "campaign_id": "trial", "state": RunState.COMPLETED, "purpose": Purpose.TEST, "verdicts": held,
+        "run_id": "trial", "campaign_id": "trial", "occurrence": NOW.replace(microsecond=1), "state": RunState.COMPLETED, "purpose": Purpose.TEST, "verdicts": held,
     })  # fmt: skip
-    assert shop.workspace.ledger.reserve(trial, [])
+    assert shop.workspace.ledger.reserve(trial, []) == "done"
     assert record(shop.workspace, now=NOW) is None
     assert control(shop) == []
     assert not any(own.is_written(shop.workspace.lake, run) for run in (receipt.run.run_id, "trial"))

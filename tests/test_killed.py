@@ -1,0 +1,105 @@
+"""kill -9 at every step of the path, then resume: every user exactly once, nobody held out, and the record is true."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from accounts import NOW, Account
+
+from workbench import proof, runs
+from workbench.campaigns import control
+from workbench.export.ledger import RequestState, RunState
+from workbench.export.sandbox import Receiver, accepted
+
+ROOT = Path(__file__).parents[1]
+HELD_OUT = {n for n in range(1000) if control.key("test-salt/control/hello", f"{n:05d}") < "1999999a"}
+POINTS = [
+    *((f"{side} fsync", n) for side in ("before", "after") for n in (1, 2, 4, 6, 8)),
+    ("before rename", 1), ("after rename", 1),
+    *((f"{side} commit", n) for side in ("before", "after") for n in (1, 2, 3, 4, 5)),
+    ("begin", 1), ("begin", 3),
+    *((f"{side} {what}", n) for side in ("before", "after") for what in ("request", "answer") for n in (1, 3, 5)),
+]  # fmt: skip
+
+
+def killed(account: Account, point: str, ordinal: int) -> "subprocess.CompletedProcess[str]":
+    """Send ``hello``, four requests at a time, in a process of its own that dies at a point."""
+    settings = account.config.read_text(encoding="utf-8")
+    account.config.write_text(settings.replace("in_flight = 1", "in_flight = 4"), encoding="utf-8")
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "killed.py"), str(account.config), point, str(ordinal)],
+        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+def check(account: Account, folder: Path) -> None:
+    """What arrived, what the ledger says of it, and what the lake was told of the held out."""
+    workspace = account.workspace
+    (run,) = workspace.ledger.newest()
+    arrived = [batch["source_request_id"] for batch in accepted(folder)]
+    users = {int(batch["user_identities"]["customer_id"]) for batch in accepted(folder)}
+    audience = pl.read_parquet(workspace.settings.directory / run.audience_path)
+    sent = audience.filter(pl.col("verdict") == "send")
+    assert len(arrived) == len(set(arrived)) == 500
+    assert set(arrived) == set(sent["source_request_id"])
+    assert not users & HELD_OUT
+    assert audience.height == 1000 == sum(row["users"] for row in run.verdicts)
+    assert run.state is RunState.COMPLETED
+    assert {state: users for state, users in workspace.ledger.totals(run.run_id).items() if users} == {
+        RequestState.ACCEPTED: 500
+    }
+    assert proof.verify(workspace, run.run_id).holds is True
+    events = workspace.lake.at().catalogue.events["Control Group"]
+    assert events.rows == len(HELD_OUT)
+
+
+def finish(account: Account) -> None:
+    """Send again, as a scheduler does: to whom is left."""
+    receipt = runs.execute(account.workspace, runs.plan(account.workspace, "hello", as_of=NOW))
+    assert receipt.run.state is RunState.COMPLETED
+
+
+def test_the_points_are_on_the_path(shop: Account, receiver: Receiver) -> None:
+    """Each point that a process is killed at is reached by one that is not."""
+    found = killed(shop, "none", 0)
+    assert found.returncode == 0, found.stderr
+    seen = json.loads(found.stdout.splitlines()[-1])
+    assert [point for point in POINTS if seen.get(point[0], 0) < point[1]] == []
+
+
+@pytest.mark.parametrize(("point", "ordinal"), [("after commit", 2), ("after request", 3)])
+def test_killed_on_the_way(
+    shop: Account, receiver: Receiver, tmp_path: Path, point: str, ordinal: int
+) -> None:
+    """Two of the points, in every test run; all of them are among the long tests."""
+    assert killed(shop, point, ordinal).returncode == -9
+    finish(shop)
+    check(shop, tmp_path / "sandbox")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("point", "ordinal"), POINTS)
+def test_killed_at_every_point(
+    shop: Account, receiver: Receiver, tmp_path: Path, point: str, ordinal: int
+) -> None:
+    """On SQLite; the receiver knows repeated batches by their ids, as mParticle does."""
+    assert killed(shop, point, ordinal).returncode == -9
+    finish(shop)
+    check(shop, tmp_path / "sandbox")
+
+
+@pytest.mark.long
+@pytest.mark.postgres
+@pytest.mark.parametrize(("point", "ordinal"), POINTS)
+def test_killed_at_every_point_on_postgres(
+    team: Account, receiver: Receiver, tmp_path: Path, point: str, ordinal: int
+) -> None:
+    """The same with the ledger on a server."""
+    assert killed(team, point, ordinal).returncode == -9
+    finish(team)
+    check(team, tmp_path / "sandbox")
