@@ -19,6 +19,7 @@ from workbench.cli import (
     measure,
     previewing,
     proof,
+    rejected,
     sandbox,
     sending,
     serve,
@@ -64,6 +65,8 @@ app.command("resume")(sending.resume)
 app.add_typer(sending.history, name="runs")
 sending.history.command("verify")(proof.verify)
 sending.history.command("leaks")(proof.leaks)
+sending.history.command("rejected")(rejected.list_rejected)
+sending.history.command("redrive")(rejected.redrive)
 sending.history.command("users")(lookup.list_users)
 app.command("explain")(lookup.explain)
 app.add_typer(sandbox.app, name="sandbox")

@@ -95,7 +95,7 @@ def send(
         question = f'send "{planned.campaign.campaign.name}" to {planned.to_send:,} users in production?'
         typer.confirm(question, abort=True, err=True)
     receipt = runs.execute(workspace, planned, report=progress.bar(silent=json))
-    _finish(workspace, receipt, as_json=json)
+    finish_sending(workspace, receipt, as_json=json)
 
 
 def resume(
@@ -106,7 +106,7 @@ def resume(
     """Send exactly what an interrupted run has not sent yet: the same bytes, the same ids."""
     workspace = open_workspace(config)
     receipt = runs.resume(workspace, run, report=progress.bar(silent=json))
-    _finish(workspace, receipt, as_json=json)
+    finish_sending(workspace, receipt, as_json=json)
 
 
 @history.command("list")
@@ -247,7 +247,12 @@ def _plan(
     )
 
 
-def _finish(workspace: Workspace, receipt: Receipt, *, as_json: bool) -> None:
+def finish_sending(workspace: Workspace, receipt: Receipt, *, as_json: bool) -> None:
+    """Print a receipt, and fail a run that did not go through.
+
+    Raises:
+        UndeliveredError: as ``finish``.
+    """
     body = run_json(receipt.run, receipt.users, receipt.sent_now) | {"not_recorded": receipt.not_recorded}
     answer(body, as_json=as_json, show=lambda: show_receipt(workspace, receipt))
     finish(receipt)

@@ -106,6 +106,23 @@ class Marks:
         with self._hold.database.transaction() as sql:
             self._record(sql, [mark for mark in marks if mark.state is RequestState.ACCEPTED], now)
 
+    def give_back(self, numbers: Sequence[int], *, note: str) -> None:
+        """Let rejected requests be sent again; the run is interrupted until they are.
+
+        Raises:
+            BusyError: one of them is no longer rejected; nothing is changed then.
+        """
+        table = tables.requests
+        where = (
+            table.c.run_id == self._run_id, table.c.number.in_(numbers), table.c.state == RequestState.REJECTED,
+        )  # fmt: skip
+        with self._hold.transaction() as sql:
+            if sql.execute(table.update().where(*where).values(state=RequestState.RESERVED)).rowcount < len(
+                numbers
+            ):
+                raise BusyError(f"requests of {self._run_id} were given back by another process")
+            sql.execute(self._run().values(state=RunState.INTERRUPTED, finished_at=None, note=note))
+
     def conclude(self, state: RunState, *, now: datetime, note: str | None = None) -> RunState:
         """Record how the sending ended; a run that is to stop is stopped then, unless it is complete."""
         table = tables.requests

@@ -4,7 +4,7 @@
     freeze - reserve                                                          (reserving)
     send - mark                                                               (sending)
     held out - into the lake                                                  (held_out)
-    stop                                                                      (stopping)
+    stop; rejected requests once more                                         (stopping, redriving)
 
 Notebooks, the command line and papermill call ``plan``, ``execute``, ``resume`` and ``stop``; there is no second
 way to send.
@@ -12,10 +12,11 @@ way to send.
 
 from workbench.runs.dry import DryRun, dry_run
 from workbench.runs.planning import Plan, Report, plan, run_id, safety_check
+from workbench.runs.redriving import redrive, rejected
 from workbench.runs.sending import Clock, Receipt, connect, execute, resume
 from workbench.runs.stopping import stop
 
 __all__ = [
-    "Clock", "DryRun", "Plan", "Receipt", "Report", "connect", "dry_run", "execute", "plan", "resume", "run_id",
-    "safety_check", "stop",
+    "Clock", "DryRun", "Plan", "Receipt", "Report", "connect", "dry_run", "execute", "plan", "redrive", "rejected",
+    "resume", "run_id", "safety_check", "stop",
 ]  # fmt: skip
