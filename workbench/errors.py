@@ -15,7 +15,7 @@
     │   └── CredentialsError ...... 6  the receiver refused the key, or there is none
     ├── BusyError ................. 7  another process holds this run or this lake
     ├── CancelledError ............ 130  a person stopped a long question; nothing was written
-    └── UndeliveredError .......... 8  the run ended with rejected or unknown requests, or its safety check blocked it
+    └── UndeliveredError .......... 8  the run ended with rejected or unknown requests, was stopped, or was blocked
 """
 
 import difflib
@@ -123,7 +123,7 @@ class BusyError(WorkbenchError):
 
 
 class UndeliveredError(WorkbenchError):
-    """The run went through, and some requests were rejected or unknown; or its safety check blocked it."""
+    """The run went through and some requests were rejected or unknown; or it was stopped or blocked."""
 
     exit_code = 8
 

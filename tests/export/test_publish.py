@@ -256,6 +256,23 @@ def test_a_request_of_a_stranger_is_not_taken(team: Account) -> None:
     assert [r.attempts for r in ledger.requests(RUN_ID)] == [1, 0, 0, 0, 0]
 
 
+def test_nothing_is_taken_up_once_a_stop_is_committed(team: Account) -> None:
+    """The outcome that comes with the tick is recorded, and no request is marked."""
+    reserve(team, 5)
+    ledger = team.workspace.ledger
+    with ledger.hold(RUN_ID) as held:
+        marks = Marks(held, RUN_ID)
+        marks.start()
+        marks.tick([], room=1, now=utc_now())
+        ledger.ask_to_stop(RUN_ID, "stopped by tester")
+        accepted = Mark(number=1, state=RequestState.ACCEPTED, answer="202")
+        found = marks.tick([accepted], room=4, now=utc_now())
+        assert (found.state, found.requests) == (RunState.STOPPING, ())
+        assert users(team) == {"accepted": 1, "reserved": 4}
+        assert marks.conclude(RunState.INTERRUPTED, now=utc_now(), note="no") is RunState.STOPPED
+    assert ledger.get(RUN_ID).note == "stopped by tester"
+
+
 def test_final_outcomes_stay(team: Account) -> None:
     """An accepted request is never made unknown; the outcome beside it is recorded all the same."""
     reserve(team, 2)
