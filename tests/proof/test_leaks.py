@@ -66,12 +66,15 @@ def test_a_smaller_share_later_is_a_leak(clinic: Account) -> None:
 
 
 def test_another_campaign_is_told_and_no_leak_of_this_one(clinic: Account) -> None:
-    """Its messages to the held out are counted beside."""
+    """Its messages to the held out are counted beside, a test of it too."""
     run = send(clinic, "hello", AT)
     clinic.save_campaign("other", "buyers")
     send(clinic, "other", LATER)
+    planned = trial.plan(clinic.workspace, "other", users=[f"{min(HELD):05d}"], as_of=NOW, now=LATER)
+    trial.execute(clinic.workspace, planned)
     leaks, kinds = found(clinic, run)
-    assert kinds == [("another campaign", "same profile", len(HELD))]
+    assert sorted(users for _, _, users in kinds) == [1, len(HELD)]
+    assert {kind[:2] for kind in kinds} == {("another campaign", "same profile")}
     assert leaks.users == 0
 
 

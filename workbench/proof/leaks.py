@@ -146,10 +146,10 @@ def _identities(workspace: Workspace, connection: engine.Connection, as_of: date
 
 def _of_run(connection: engine.Connection, run: Run, other: Run) -> pl.DataFrame:
     """Return the messages of one run that reached a held-out user of another."""
-    if other.purpose is Purpose.TEST:
-        way = TEST_SEND
-    elif other.campaign_id != run.campaign_id:
+    if other.campaign_id != run.campaign_id:
         way = ANOTHER_CAMPAIGN
+    elif other.purpose is Purpose.TEST:
+        way = TEST_SEND
     else:
         way = ANOTHER_RUN
     return engine.frame(
