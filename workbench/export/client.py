@@ -115,6 +115,8 @@ class Line:
     def send(self, body: bytes, batches: int) -> Answer:
         """POST until it is accepted, refused for good, the attempts are used up, or the gate is closed.
 
+        A refused key closes the gate for everybody, before anybody is told.
+
         Args:
             body: the frozen bytes.
             batches: how many they hold; the pace has let this many in for the first attempt.
@@ -131,6 +133,8 @@ class Line:
             maybe_taken = maybe_taken or answer.outcome is Outcome.UNKNOWN
             if answer.percentage is not None:
                 pace.used(answer.percentage)
+            if answer.outcome is Outcome.REFUSED_KEY:
+                pace.close()
             return answer
 
         retrying = Retrying(

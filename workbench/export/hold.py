@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import SQLAlchemyError
 
 from workbench.errors import BusyError, StoreError
 from workbench.store.database import Database
@@ -58,6 +59,11 @@ def holding(database: Database, directory: Path, run_id: str) -> Iterator[Hold]:
         try:
             yield Hold(database, connection)
         finally:
+            # Whoever waits has it at once; the server would notice the end of the connection later.
+            with suppress(SQLAlchemyError):
+                connection.rollback()
+                connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+                connection.commit()
             connection.invalidate()
             connection.close()
         return
