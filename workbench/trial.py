@@ -16,6 +16,7 @@ from workbench.campaigns import verdicts
 from workbench.campaigns.candidates import identities_sql
 from workbench.campaigns.check import check
 from workbench.campaigns.content.constants import constants
+from workbench.campaigns.duplicates import folded
 from workbench.campaigns.testers import MOST
 from workbench.errors import BusyError, InputError, NotFoundError, StoreError, nearest
 from workbench.export.client import Client
@@ -232,7 +233,7 @@ def _by_identity(
         raise InputError(f'{place}: the settings map no identity "{name}".{hint}')
     found = identities_sql({name: mapped[name]}, version.catalogue)[name]
     given = f"trim($value, {engine.literal(engine.BLANKS)})"
-    same = f"{found} = {given}" if mapped[name] == "user_id" else f"lower({found}) = lower({given})"
+    same = f"{found} = {given}" if mapped[name] == "user_id" else f"{folded(found)} = {folded(given)}"
     sql = (
         f"SELECT u.user_code FROM users u JOIN ({profiles_at()}) p USING (user_code) "
         f"WHERE {same} ORDER BY u.user_code LIMIT {MOST + 1}"

@@ -185,3 +185,23 @@ def test_consent_is_read_later_than_the_audience(tmp_path: Any) -> None:
     frame = runs.plan(account.workspace, "hello", as_of=NOW - timedelta(hours=2), now=NOW).verdicts
     assert frame["reason"].to_list() == ["unsubscribed", None]
     assert frame["verdict"].to_list() == ["not sent", "send"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ΝΊΚΟΣ@example.com", "νίκος@example.com"), ("İpek@example.com", "i\u0307pek@example.com"),
+        ("ZOË@example.com", "zoe\u0308@example.com"), ("ſam@example.com", "SAM@example.com"),
+    ],
+)  # fmt: skip
+def test_the_spelling_of_a_letter_makes_no_second_person(tmp_path: Any, one: str, other: str) -> None:
+    """Final sigma, dotted capital I, composed letters: nobody of a pair on both sides, or one of a side, is sent to."""
+    held = [control.key("test-salt/control/hello", f"{n:05d}") < "80000000" for n in range(20)]
+    across = [held.index(True), held.index(False)]
+    people = [{"email": f"{n}@example.com"} for n in range(20)]
+    for n, email in zip(across, (one, other), strict=True):
+        people[n] = {"email": email}
+    found = planned(tmp_path / "across", people, control={"share": 0.5})
+    assert [found[f"{n:05d}"] for n in across] == [("not sent", "duplicate identity")] * 2
+    same = planned(tmp_path / "same", [{"email": one}, {"email": other}])
+    assert sorted(same.values(), key=str) == [("not sent", "duplicate identity"), ("send", None)]

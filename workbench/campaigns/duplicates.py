@@ -2,13 +2,23 @@
 
 Of a group on one side the first by cap order is kept; of a group on both sides nobody. A target user
 who shares an identity with any held-out profile, qualified or not, is a duplicate too, so that no
-held-out person is written to through a second profile. Case makes no second person.
+held-out person is written to through a second profile. Case makes no second person, nor does the way a letter is put together.
 """
+
+
+def folded(identity: str) -> str:
+    """Return SQL for an identity as it is compared: without case, its letters composed.
+
+    Small letters alone are not enough: of a capital sigma there are two, and a dotted capital I is made of
+    two characters or of one. Where every character is one byte, they are.
+    """
+    composed = f"lower(nfc_normalize(upper({identity})))"
+    return f"CASE WHEN strlen({identity}) = length({identity}) THEN lower({identity}) ELSE {composed} END"
 
 
 def digest(identity: str) -> str:
     """Return SQL for what stands for an identity: 16 bytes, whatever its length; NULL for none."""
-    return f"md5_number(lower({identity}))"
+    return f"md5_number({folded(identity)})"
 
 
 def duplicates_sql(table: str, digests: list[str]) -> str:
