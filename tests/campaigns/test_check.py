@@ -67,12 +67,37 @@ def test_an_address_is_not_a_template(shop: Account) -> None:
         ({"run_id": "y"}, "set by the workbench itself"),
         ({"test": "y"}, "set by the workbench itself"),
         ({"x": float("nan")}, "not a finite number"),
+        ({"x": 2**63}, "content > values > x: does not fit 64 bits"),
+        ({"x": -(10**5000)}, "content > values > x: does not fit 64 bits"),
         ({f"k{n}": n for n in range(96)}, "more than 94 values"),
     ],
 )
 def test_content_that_would_not_arrive_whole_is_refused(shop: Account, values: Any, message: str) -> None:
     """MParticle cuts or drops it without a word; the workbench says so when the campaign is saved."""
     assert message in refused(shop, content={"values": values})
+
+
+def test_the_largest_whole_number_is_taken(shop: Account) -> None:
+    """What fits 64 bits arrives."""
+    shop.save_campaign("hello", "buyers", content={"values": {"x": 2**63 - 1}})
+    assert shop.workspace.campaigns.get("hello").campaign.content.values == {"x": 2**63 - 1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"name": "a\ud800"}, "name"),
+        ({"content": {"values": {"x": "\udfff"}}}, "content > values > x"),
+        ({"content": {"values": {f"k{half}": 1 for half in ("\ud800", "\udfff")}}}, "content > values > k?"),
+        ({"labels": ["a", "\ud800"]}, "labels"),
+    ],
+)
+def test_half_of_a_character_is_refused(shop: Account, fields: dict[str, Any], path: str) -> None:
+    """It has no bytes, and two keys with halves would become one."""
+    lines = refused(shop, **fields).splitlines()[1:]
+    assert lines == [
+        f"  - {path}: holds half of a surrogate pair, which is no character; write the whole character"
+    ]
 
 
 def test_all_problems_are_told_at_once(shop: Account) -> None:

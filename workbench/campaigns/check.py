@@ -16,6 +16,7 @@ from workbench.store.catalogue import Catalogue, Property
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 LONGEST_NAME = 256
 LONGEST_VALUE = 4096
+LARGEST_WHOLE = 2**63 - 1
 MOST_NAMES = 100
 SMALLEST_CAP = 100
 LONGEST_TEMPLATE = 20_000
@@ -178,6 +179,8 @@ def _content(
             yield Problem(path=path, message="is set by the workbench itself; choose another key")
         if isinstance(value, float) and not math.isfinite(value):
             yield Problem(path=path, message="is not a finite number")
+        if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+            yield Problem(path=path, message="does not fit 64 bits; send it as a text")
         if isinstance(value, str):
             yield from _text_value(path, value, catalogue, constants)
 
