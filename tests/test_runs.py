@@ -320,6 +320,17 @@ def test_an_occurrence_that_is_not_due_is_refused(shop: Account) -> None:
         runs.plan(shop.workspace, "hello", occurrence=datetime(2036, 7, 1, tzinfo=UTC), as_of=NOW, now=NOW)
 
 
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00+09:00", "1899-12-31T00:00:00+00:00", "9999-12-31T23:59:59-05:00"]
+)
+def test_an_occurrence_of_no_usual_year_is_refused(shop: Account, text: str) -> None:
+    """A run is named after its instant, in four digits of the year."""
+    with pytest.raises(
+        InputError, match=r"occurrence \d+-\d\d-\d\d: give an instant of the years 1900 to 2999"
+    ):
+        runs.plan(shop.workspace, "hello", occurrence=datetime.fromisoformat(text), as_of=NOW, now=NOW)
+
+
 def test_without_an_occurrence_the_last_one_is_meant(shop: Account, receiver: Receiver) -> None:
     """A campaign that was sent for an occurrence is not sent again by leaving the occurrence out."""
     first = datetime(2026, 6, 30, tzinfo=UTC)

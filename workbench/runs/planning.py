@@ -14,6 +14,7 @@ from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.safety import blocks
 from workbench.errors import InputError
 from workbench.export.ledger import Purpose, Run, Seen
+from workbench.segments.scope import FIRST_YEAR, LAST_YEAR
 from workbench.store.lake import utc_now
 from workbench.workspace import Workspace
 
@@ -194,7 +195,11 @@ def refuse_other_salt(workspace: Workspace, latest: Run | None) -> None:
 
 
 def aware(instant: datetime, name: str) -> datetime:
-    """Return an instant in UTC; one without a time zone is refused."""
+    """Return an instant in UTC; one without a time zone, or of no year that data can be of, is refused."""
     if instant.tzinfo is None:
         raise InputError(f"{name} {instant:%Y-%m-%d %H:%M} has no time zone")
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise InputError(
+            f"{name} {instant:%Y-%m-%d}: give an instant of the years {FIRST_YEAR} to {LAST_YEAR}"
+        )
     return instant.astimezone(UTC)
