@@ -34,6 +34,12 @@ def test_3_wrong_input(run: Run, shop: Account) -> None:
     assert found.err.strip() == 'error unknown campaign "helo". Did you mean "hello"?'
 
 
+def test_3_other_bytes(run: Run, shop: Account) -> None:
+    """An argument in Latin-1: one line with its place."""
+    found = run("campaign", "test", "hello", "--user", "zo\udceb", "-c", shop.config)
+    assert (found.code, found.err.strip()) == (3, 'error argument 5, "zo?", is not text in UTF-8')
+
+
 def test_3_no_settings(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Outside of any account the message says how to make one."""
     monkeypatch.chdir(tmp_path)

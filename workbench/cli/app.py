@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
 import typer
 from rich.markup import escape
@@ -26,7 +27,7 @@ from workbench.cli import (
     trying,
 )
 from workbench.cli.output import err, out
-from workbench.errors import WorkbenchError
+from workbench.errors import InputError, WorkbenchError
 
 app = typer.Typer(
     help="Build segments over your own events, see exact reach, send capped campaigns to mParticle once each.",
@@ -83,6 +84,7 @@ def version() -> None:
 def main() -> None:
     """Run a command; every error that a user can meet is one line (or one a problem) and an exit code."""
     try:
+        _refuse_other_bytes(sys.argv[1:])
         app()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -92,3 +94,11 @@ def main() -> None:
         for note in getattr(error, "__notes__", ()):
             err.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+def _refuse_other_bytes(arguments: Sequence[str]) -> None:
+    """Refuse what is not UTF-8: neither the lake nor the ledger could be asked for it."""
+    for place, argument in enumerate(arguments, 1):
+        if any("\ud800" <= char <= "\udfff" for char in argument):
+            readable = argument.encode(errors="replace").decode()
+            raise InputError(f'argument {place}, "{readable}", is not text in UTF-8')
