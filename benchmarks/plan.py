@@ -113,7 +113,7 @@ def plan(
         identities=workspace.settings.identities, consent=workspace.settings.consent, holds=holds, never=(),
         cap_salt="benchmark/cap", rendering=rendering, lint="NULL::VARCHAR",
         profiles=version.profiles_at(now),
-        too_often=pl.DataFrame(schema=frequency.SCHEMA),
+        messages=frequency.Counted(now=now),
     )  # fmt: skip
     connection.close()
     return decide(found)

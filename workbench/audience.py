@@ -152,7 +152,7 @@ def mark(
         cap_salt=control.cap_salt(settings.account.salt, run),
         rendering=rendering,
         profiles=asked.version.profiles_at(asked.as_of),
-        too_often=frequency.too_often(connection, before.runs, rules, consent_at, asked.users),
+        messages=frequency.Counted(runs=before.runs, rules=rules, now=consent_at),
         lint=linter.lint_sql(
             content.attributes,
             catalogue,

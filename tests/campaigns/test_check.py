@@ -66,7 +66,10 @@ def test_an_address_is_not_a_template(shop: Account) -> None:
         ({"k" * 257: "y"}, "this one 257"),
         ({"run_id": "y"}, "set by the workbench itself"),
         ({"test": "y"}, "set by the workbench itself"),
-        ({"x": float("nan")}, "not a finite number"),
+        (
+            {"x": float("nan")},
+            "content > values > x: is neither a text nor a finite number nor true or false",
+        ),
         ({"x": 2**63}, "content > values > x: does not fit 64 bits"),
         ({"x": -(10**5000)}, "content > values > x: does not fit 64 bits"),
         ({f"k{n}": n for n in range(96)}, "more than 94 values"),
@@ -171,3 +174,20 @@ def test_an_archived_campaign_is_gone_from_the_lists(shop: Account) -> None:
 def test_the_creator_is_kept(shop: Account) -> None:
     """WORKBENCH_ACTOR says who saved it."""
     assert shop.workspace.campaigns.get("hello").stored.created_by == "tester"
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"cap": {"per_run": True}}, "cap > per_run"),
+        ({"cap": {"per_run": "500"}}, "cap > per_run"),
+        ({"control": {"share": "0.1"}}, "control > share"),
+        ({"control": {"share": True}}, "control > share"),
+        ({"frequency": {"up_to": 2.0}}, "frequency > up_to"),
+        ({"needs_approval": "no"}, "needs_approval"),
+        ({"content": {"push_tokens": 1}}, "content > push_tokens"),
+    ],
+)
+def test_a_value_keeps_the_type_that_was_written(shop: Account, body: Any, path: str) -> None:
+    """``true`` is no 1 and ``"0.1"`` no number: what is meant is asked, not guessed."""
+    assert path in refused(shop, **body)

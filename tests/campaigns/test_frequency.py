@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench import runs
-from workbench.campaigns.frequency import Earlier, Rules, messages, too_often
+from workbench.campaigns.frequency import Counted, Earlier, Rules, messages
 from workbench.errors import CampaignError, SettingsError, StoreError
 from workbench.export.sandbox import Receiver, accepted
 from workbench.runs import Plan
@@ -268,6 +268,7 @@ def test_limits_of_the_account(tmp_path: Path, text: str, message: str) -> None:
         make_account(tmp_path / "home", f"{SETTINGS}\n[frequency]\n{text}\n")
 
 
+ADDRESSES = {"user_code": pl.UInt32, "digest_0": pl.Int64}
 minutes = st.integers(0, 300)
 rows = st.lists(
     st.tuples(st.integers(0, 5), st.sampled_from(["send", "holdout", "not sent"]), minutes, st.integers(1, 3)),
@@ -278,13 +279,20 @@ some = st.one_of(st.none(), st.integers(1, 4))
 spans = st.one_of(st.none(), st.integers(1, 300))
 
 
-def naive(history: Any, rules: Rules, user: int) -> str | None:
-    """The rules as they are written, user by user."""
+def naive(history: Any, rules: Rules, user: int, address: dict[int, int]) -> str | None:
+    """The rules as they are written: for a user alone, and for all who have the address."""
+    same = {other for other in range(6) if user in address and address.get(other) == address[user]}
+    found = {broken(history, rules, {user}), broken(history, rules, same)}
+    return next((why for why in ("global frequency cap", "campaign frequency cap") if why in found), None)
+
+
+def broken(history: Any, rules: Rules, who: set[int]) -> str | None:
+    """The first rule that the messages to some users break."""
     everything, own_ones = [], []
     for users, own, rejected in history:
         for code, verdict, ago, request in users:
             at = NOW - timedelta(minutes=ago)
-            if code != user:
+            if code not in who:
                 continue
             was_sent = verdict == "send" and request not in rejected
             if was_sent or (own and verdict == "holdout"):
@@ -304,7 +312,7 @@ def naive(history: Any, rules: Rules, user: int) -> str | None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(histories, some, spans, spans, some, spans)
+@given(histories, some, spans, spans, some, spans, st.dictionaries(st.integers(0, 5), st.integers(1, 2)))
 def test_the_engine_counts_as_the_rules_say(
     tmp_path_factory: pytest.TempPathFactory,
     history: Any,
@@ -313,6 +321,7 @@ def test_the_engine_counts_as_the_rules_say(
     gap: int | None,
     up_to: int | None,
     every: int | None,
+    address: dict[int, int],
 ) -> None:
     """Whatever the runs before and the rules: the same users for the same reason as plain Python finds."""
     folder = tmp_path_factory.mktemp("history")
@@ -341,13 +350,46 @@ def test_the_engine_counts_as_the_rules_say(
         gap=span["gap"], up_to=up_to, every=span["every"],
     )  # fmt: skip
     connection = engine.connect()
-    qualified = pl.DataFrame({"user_code": range(5)}, schema={"user_code": pl.UInt32})
-    found = dict(too_often(connection, earlier, rules, NOW, qualified).iter_rows())
-    assert found == {user: why for user in range(5) if (why := naive(history, rules, user))}
-    told = messages(connection, earlier, 0)
+    engine.execute(connection, "CREATE TABLE users AS SELECT unnest(range(6))::UINTEGER AS user_code")
+    addresses = [address.get(code) for code in range(6)]
+    connection.register(
+        "addresses", pl.DataFrame({"user_code": range(6), "digest_0": addresses}, schema=ADDRESSES)
+    )
+    engine.execute(connection, "CREATE TABLE known AS SELECT *, user_code < 5 AS qualified FROM addresses")
+    found = {}
+    if earlier:
+        counted = Counted(runs=earlier, rules=rules, now=NOW)
+        counted.tally(connection)
+        found = dict(counted.too_often(connection, "known", ["digest_0"]).iter_rows())
+    assert found == {user: why for user in range(5) if (why := naive(history, rules, user, address))}
+    told = messages(connection, earlier, [0])
     assert told.height == sum(
         code == 0 and ((verdict == "send" and request not in rejected) or (own and verdict == "holdout"))
         for users, own, rejected in history
         for code, verdict, _, request in users
     )
     connection.close()
+
+
+def test_an_address_is_capped_whichever_profile_has_it(tmp_path: Path, receiver: Receiver) -> None:
+    """Pairs of profiles share an address: after one of the two was sent to, neither is, now or as the only one left."""
+    account = make_account(tmp_path / "home", ONE_A_WEEK)
+    pairs = [{**row, "email": f"User{n // 2}@example.com"} for n, row in enumerate(people(300))]
+    account.ingest("profiles", pairs)
+    account.ingest("events", purchases(300))
+    account.save_segment("buyers", BUYERS)
+    account.save_campaign("first", "buyers")
+    account.save_campaign("second", "buyers")
+    had = sent(account, "first")
+    assert len(had) == 150
+    second = planned(account, "second", NOW + timedelta(hours=1))
+    assert reasons(second) == {"global frequency cap": 150, "duplicate identity": 150}
+    left = sorted(set(range(300)) - had)
+    account.ingest(
+        "events", [{**row, "event": "Search"} for row in purchases(300) if int(row["user_id"]) in left]
+    )
+    account.save_segment("searchers", {"kind": "did", "events": ["Search"]})
+    account.save_campaign("third", "searchers")
+    third = planned(account, "third", NOW + timedelta(hours=1))
+    assert reasons(third) == {"global frequency cap": 150}
+    assert reasons(planned(account, "third", NOW + timedelta(days=7))) == {None: 150}

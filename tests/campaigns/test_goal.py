@@ -59,7 +59,7 @@ def test_a_window_outside_the_limits_is_refused(known: Account, minutes: int) ->
 def test_a_window_that_is_no_whole_number_is_refused(known: Account, minutes: object) -> None:
     """Neither true nor a text is read as a number of minutes."""
     (problem,) = refused(known, within_minutes=minutes)
-    assert problem == f"goal > within_minutes: {minutes!r} is not a whole number of minutes"
+    assert problem == f"goal > within_minutes: {minutes!r} is not a whole number"
 
 
 @pytest.mark.parametrize("minutes", [True, float("nan"), "60"])

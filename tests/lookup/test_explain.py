@@ -336,3 +336,33 @@ def test_a_cell_shows_the_steps_escaped(shop: Account, receiver: Receiver) -> No
     assert page.count("<li>") == 2
     assert "Not reached</span>" in page
     assert display.SHOWN[Explained][1] is explained_html
+
+
+def test_a_message_through_another_profile_of_the_address_is_told(tmp_path: Path, receiver: Receiver) -> None:
+    """User 0 had it; user 1 has the address in other letters: the cap stops that one too, and says through whom."""
+    account = make_account(tmp_path / "home", f"{SETTINGS}\n[frequency]\nmessages = 1\ndays = 7\n")
+    account.ingest(
+        "profiles",
+        [
+            {"user_id": "00000", "email": "ann@example.com", "unsubscribed": False},
+            {"user_id": "00001", "email": "Ann@Example.com", "unsubscribed": False},
+        ],
+    )
+    account.ingest("events", purchases(1))
+    account.save_segment("buyers", {"kind": "did", "events": ["Purchase"]})
+    account.save_campaign("first", "buyers")
+    first_run = runs.execute(
+        account.workspace,
+        runs.plan(account.workspace, "first", as_of=NOW, now=AT - timedelta(hours=1)),
+    ).run
+    account.ingest("events", [{**purchases(2)[1], "event": "Search"}])
+    account.save_segment("searchers", {"kind": "did", "events": ["Search"]})
+    account.save_campaign("hello", "searchers")
+    run = executed(account)
+    found = explain_run(account.workspace, run.run_id, "00001")
+    assert (found.verdict, found.reason, found.agrees) == ("not sent", "global frequency cap", True)
+    (told,) = [item.lines for item in found.steps if item.name == "frequency caps"]
+    sent_at = f"{AT - timedelta(hours=1):%Y-%m-%d %H:%M}"
+    assert told == (
+        f"{sent_at} UTC through 00000, who shares an address, had a message of {first_run.run_id}",
+    )

@@ -234,7 +234,7 @@ def test_an_instant_out_of_reach_is_told() -> None:
         ("clock", {"start": "9:00"}, "a time of day is written 09:30, not 9:00"),
         ("clock", {"start": "24:00"}, "a time of day is written 09:30, not 24:00"),
         ("clock", {"start": 32400}, "valid time"), ("clock", {"weekdays": ["Mon"]}, "monday"),
-        ("window", {"kind": "fortnight"}, 'unknown kind "fortnight"'), ("window", {"kind": "last", "count": "7"}, "valid integer"),
+        ("window", {"kind": "fortnight"}, 'unknown kind "fortnight"'), ("window", {"kind": "last", "count": "7"}, "'7' is not a whole number"),
         ("wher", [], "is not a known key"), ("measure", {"operator": "=>", "values": [1]}, 'unknown operator "=>"'),
     ],
 )  # fmt: skip

@@ -7,6 +7,7 @@ import polars as pl
 
 from workbench.campaigns import control, duplicates
 from workbench.campaigns.content.rendering import Rendering
+from workbench.campaigns.frequency import Counted
 from workbench.settings import Consent
 from workbench.store import engine
 from workbench.store.catalogue import Catalogue
@@ -78,7 +79,7 @@ def candidates(
     rendering: Rendering,
     lint: str,
     profiles: str,
-    too_often: pl.DataFrame,
+    messages: Counted,
     joins: str = "",
     report: Report = lambda done, total: None,
 ) -> pl.DataFrame:
@@ -98,7 +99,7 @@ def candidates(
         rendering: of the campaign's values, on this connection.
         lint: SQL over ``p``, the rendered values and ``joins`` that names the broken rule, or NULL.
         profiles: SQL of one row a user as of ``$as_of``.
-        too_often: ``user_code, reason`` of whom a frequency cap keeps from being sent to.
+        messages: of the runs before, which frequency caps count.
         joins: what else ``lint`` reads; may bind ``as_of``, ``first`` and ``last``.
         report: told how many user codes are done, and the last of them.
 
@@ -109,7 +110,10 @@ def candidates(
     values = identities_sql(identities, catalogue)
     shared = [n for n, attribute in enumerate(identities.values()) if attribute != "user_id"]
     digests = {f"digest_{n}": duplicates.digest(f"identity_{n}") for n in shared}
-    everyone = bool(holds and shared)
+    everyone, others = bool(holds and shared), ""
+    if messages.any:
+        messages.tally(connection)
+        others = " OR user_code IN (SELECT user_code FROM messaged)" if shared else ""
     parameters = {"cap_salt": cap_salt, **control.held_by_parameters(holds, never)}
     flags, newer = "p", ""
     if consent_at > as_of and _changed_since(connection, as_of):
@@ -130,13 +134,13 @@ FROM (
   {rendering.joins} {joins}
   WHERE u.user_code BETWEEN $first AND $last
 )
-WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}"""
+WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}{others}"""
     parameters |= rendering.bound(sql)
     if "$as_of" in sql:
         parameters["as_of"] = as_of
     connection.register("qualified", qualified)
     into = "CREATE TEMP TABLE known AS"
-    parts = list(_ranges(connection, qualified, everyone=everyone))
+    parts = list(_ranges(connection, everyone=everyone, messaged=bool(others)))
     end = parts[-1][1]
     for first, last in parts:
         rendering.render("qualified", first, last)
@@ -144,6 +148,9 @@ WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}"""
         into = "INSERT INTO known"
         report(min(last, end), end)
     doubled = engine.frame(connection, duplicates.duplicates_sql("known", list(digests)))
+    too_often = None
+    if messages.any:
+        too_often = messages.too_often(connection, "known", list(digests))
     stored = [name for name in SCHEMA if name not in {"duplicate", "too_often"}]
     found = engine.frame(connection, f"SELECT {', '.join(stored)} FROM known WHERE qualified")
     engine.execute(connection, "DROP TABLE known")
@@ -151,28 +158,27 @@ WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}"""
     return _marked(found, doubled, too_often)
 
 
-def _marked(found: pl.DataFrame, doubled: pl.DataFrame, too_often: pl.DataFrame) -> pl.DataFrame:
+def _marked(found: pl.DataFrame, doubled: pl.DataFrame, too_often: pl.DataFrame | None) -> pl.DataFrame:
     """Add whom another step has found, and order by user."""
     if not found["user_code"].is_sorted():
         found = found.sort("user_code")
-    reasons = too_often.select(pl.col("user_code").cast(pl.UInt32), too_often=pl.col("reason"))
-    return (
-        found.with_columns(duplicate=pl.col("user_code").is_in(doubled["user_code"].implode()))
-        .join(reasons, on="user_code", how="left", maintain_order="left")
-        .select(*SCHEMA)
-        .cast(SCHEMA)  # type: ignore[arg-type]
-    )
+    found = found.with_columns(duplicate=pl.col("user_code").is_in(doubled["user_code"].implode()))
+    if too_often is None:
+        found = found.with_columns(too_often=pl.lit(None, pl.String))
+    else:
+        reasons = too_often.rename({"reason": "too_often"})
+        found = found.join(reasons, on="user_code", how="left", maintain_order="left")
+    return found.select(*SCHEMA).cast(SCHEMA)  # type: ignore[arg-type]
 
 
-def _ranges(
-    connection: engine.Connection, qualified: pl.DataFrame, *, everyone: bool
-) -> Iterator[tuple[int, int]]:
-    """Yield first and last code of each part of the users: of everyone, or of the qualified; at least one."""
+def _ranges(connection: engine.Connection, *, everyone: bool, messaged: bool) -> Iterator[tuple[int, int]]:
+    """Yield first and last code of each part of the users: of everyone, or of those who matter; at least one."""
     if everyone:
         ((users,),) = engine.rows(connection, "SELECT max(user_code) + 1 FROM users")
         yield from ((first, first + USERS - 1) for first in range(0, users or 1, USERS))
         return
-    codes = qualified["user_code"].sort()
+    sql = "SELECT user_code FROM qualified" + (" UNION SELECT user_code FROM messaged" if messaged else "")
+    codes = engine.frame(connection, f"{sql} ORDER BY user_code")["user_code"]
     if codes.is_empty():
         yield 0, 0
     for first in range(0, len(codes), USERS):

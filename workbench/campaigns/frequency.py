@@ -2,6 +2,7 @@
 
 A message is a user whom a run sent to: accepted, still waiting or of unknown outcome, but not rejected. Of the
 same campaign the messages that a held-out user would have had count too, so that both arms are thinned alike.
+A cap holds for a user and for each address: what another profile of the address was sent counts for it.
 All windows are rolling: a message of exactly so long ago no longer counts.
 """
 
@@ -24,6 +25,7 @@ SHORTEST, LONGEST = 15, 365 * 24 * 60
 SCHEMA = {"user_code": pl.UInt32, "reason": pl.String}
 MESSAGES: dict[str, pl.DataType | type[pl.DataType]] = {
     "run_id": pl.String, "verdict": pl.String, "send_at": pl.Datetime("us", "UTC"), "own": pl.Boolean,
+    "user_code": pl.UInt32,
 }  # fmt: skip
 
 
@@ -106,55 +108,82 @@ def since(found: Rules, now: datetime, *, own: bool) -> datetime | None:
     return now - max(times, default=timedelta())
 
 
-def too_often(
-    connection: engine.Connection,
-    earlier: Sequence[Earlier],
-    found: Rules,
-    now: datetime,
-    qualified: pl.DataFrame,
-) -> pl.DataFrame:
-    """Return whom a frequency cap keeps from being sent to, both arms alike.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """The messages that count for a run.
 
-    Args:
-        connection: any.
-        earlier: the runs before.
-        found: the rules.
+    Attributes:
+        runs: those before.
+        rules: what they count for.
         now: the instant of the send.
-        qualified: ``user_code`` of those who are asked about.
-
-    Returns:
-        ``user_code, reason``; each user once, the account's rules first.
-
-    Raises:
-        StoreError: the audience of a run before is gone or damaged.
     """
-    if not earlier or not found.any:
-        return pl.DataFrame(schema=SCHEMA)
-    everywhere, campaign = _conditions(found)
-    connection.register("asked", qualified)
-    told = engine.frame(
-        connection,
-        f"SELECT user_code, CASE WHEN {everywhere} THEN '{GLOBAL_FREQUENCY}' ELSE '{CAMPAIGN_FREQUENCY}' END AS reason "
-        "FROM (SELECT user_code, count(*) FILTER (send_at > $since) AS messages, max(send_at) AS latest, "
-        "count(*) FILTER (own) AS own_messages, max(send_at) FILTER (own) AS own_latest "
-        f"FROM ({_sent(earlier)}) SEMI JOIN asked USING (user_code) GROUP BY user_code) "
-        f"WHERE {everywhere} OR {campaign}",
-        {"since": now - (found.within or timedelta()), **_bound(found, now)},
-    )
-    connection.unregister("asked")
-    return told.cast(SCHEMA)  # type: ignore[arg-type]
+
+    runs: Sequence[Earlier] = ()
+    rules: Rules = Rules()
+    now: datetime
+
+    @property
+    def any(self) -> bool:
+        """Whether anybody can be stopped."""
+        return bool(self.runs) and self.rules.any
+
+    def tally(self, connection: engine.Connection) -> None:
+        """Make the table ``messaged``: one row a user of the view ``users`` who had a message.
+
+        Raises:
+            StoreError: the audience of a run before is gone or damaged.
+        """
+        engine.execute(
+            connection,
+            "CREATE OR REPLACE TEMP TABLE messaged AS SELECT user_code, count(*) FILTER (send_at > $since) AS messages, "
+            "max(send_at) AS latest, count(*) FILTER (own) AS own_messages, max(send_at) FILTER (own) AS own_latest "
+            f"FROM ({_sent(self.runs)}) SEMI JOIN users USING (user_code) GROUP BY user_code",
+            {"since": self.now - (self.rules.within or timedelta())},
+        )
+
+    def too_often(self, connection: engine.Connection, known: str, digests: Sequence[str]) -> pl.DataFrame:
+        """Return whom a cap keeps from being sent to, both arms alike.
+
+        Args:
+            connection: after ``tally``.
+            known: a table of ``user_code, qualified`` and the digests, with a row for everybody who is
+                qualified or had a message.
+            digests: its columns with an address each.
+
+        Returns:
+            ``user_code, reason`` of the qualified; each user once, the account's rules first.
+        """
+        everywhere, campaign = _conditions(self.rules)
+        of_addresses = [
+            f"SELECT user_code, of_address.* EXCLUDE ({name}) FROM {known} JOIN (SELECT {name}, sum(messages), "
+            f"max(latest), sum(own_messages), max(own_latest) FROM {known} JOIN messaged USING (user_code) "
+            f"WHERE {name} IS NOT NULL GROUP BY {name}) of_address USING ({name})"
+            for name in digests
+        ]
+        return engine.frame(
+            connection,
+            f"SELECT user_code, CASE WHEN bool_or({everywhere}) THEN '{GLOBAL_FREQUENCY}' "
+            f"ELSE '{CAMPAIGN_FREQUENCY}' END AS reason FROM ({' UNION ALL '.join(['FROM messaged', *of_addresses])}) "
+            f"SEMI JOIN (FROM {known} WHERE qualified) USING (user_code) WHERE {everywhere} OR {campaign} "
+            "GROUP BY user_code",
+            _bound(self.rules, self.now),
+        ).cast(SCHEMA)  # type: ignore[arg-type]
 
 
-def messages(connection: engine.Connection, earlier: Sequence[Earlier], user_code: int) -> pl.DataFrame:
-    """Return the messages of one user that rules may count: ``run_id, verdict, send_at, own``, newest first.
+def messages(
+    connection: engine.Connection, earlier: Sequence[Earlier], user_codes: Sequence[int]
+) -> pl.DataFrame:
+    """Return the messages of some users that rules may count, newest first, with the columns of ``MESSAGES``.
 
     Raises:
         StoreError: the audience of a run before is gone or damaged.
     """
     if not earlier:
         return pl.DataFrame(schema=MESSAGES)
-    sql = f"SELECT run_id, verdict, send_at, own FROM ({_sent(earlier)}) WHERE user_code = $user_code"
-    return engine.frame(connection, f"{sql} ORDER BY send_at DESC, run_id", {"user_code": user_code})
+    sql = f"SELECT {', '.join(MESSAGES)} FROM ({_sent(earlier)}) WHERE list_contains($codes, user_code)"
+    return engine.frame(
+        connection, f"{sql} ORDER BY send_at DESC, run_id, user_code", {"codes": list(user_codes)}
+    )
 
 
 def _sent(earlier: Sequence[Earlier]) -> str:

@@ -60,7 +60,8 @@ class Evidence:
         identities: which of the mapped ones can be used, by name.
         flags: of consent, by attribute, as known at the send.
         twins: who shares an identity and is qualified or held out.
-        messages: that frequency caps count: ``run_id, verdict, send_at, own``, newest first; None without caps.
+        messages: that frequency caps count: ``run_id, verdict, send_at, own``, and ``through`` (another profile of
+            an address; null for the user's own), newest first; None without caps.
     """
 
     row: Mapping[str, Any] | None
@@ -200,8 +201,15 @@ def gather(
             for row in found.iter_rows(named=True)
             if row["user_code"] in chosen or row["held_by"] is not None
         ),
-        messages=frequency.messages(connection, before.runs, code) if rules.any else None,
+        messages=_messages(connection, before, code, found) if rules.any else None,
     )
+
+
+def _messages(connection: engine.Connection, before: History, code: int, twins: pl.DataFrame) -> pl.DataFrame:
+    """Return the messages to a user, and to whoever shares an address: ``through`` is that one's id."""
+    told = frequency.messages(connection, before.runs, [code, *twins["user_code"]])
+    others = twins.select("user_code", through="user_id")
+    return told.join(others, on="user_code", how="left", maintain_order="left").drop("user_code")
 
 
 def _before(workspace: Workspace, run: Run, rules: frequency.Rules) -> History:

@@ -214,9 +214,10 @@ def _frequency(reason: str | None, messages: pl.DataFrame | None) -> Fact:
     if messages is None:
         return Fact(stops=False, sentence="There are no frequency caps.", asked=False)
     lines = []
-    for run_id, verdict, send_at, own in messages.head(MOST_MESSAGES).iter_rows():
+    for run_id, verdict, send_at, own, through in messages.head(MOST_MESSAGES).iter_rows():
         had = "had a message of" if verdict == SEND else "held out, would have had a message of"
-        lines.append(f"{send_at:%Y-%m-%d %H:%M} UTC {had} {run_id}{' (this campaign)' if own else ''}")
+        who = f" through {through}, who shares an address," if through else ""
+        lines.append(f"{send_at:%Y-%m-%d %H:%M} UTC{who} {had} {run_id}{' (this campaign)' if own else ''}")
     if messages.height > MOST_MESSAGES:
         lines.append(f"and {messages.height - MOST_MESSAGES:,} earlier ones")
     sentence = f"Stopped by the {reason}." if reason else "No frequency cap stops the user."

@@ -20,6 +20,11 @@ for _described in _DESCRIBED:
     _described.__pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 BRANCHES = frozenset({"bool", "int", "float", "str"})
+KINDS = {
+    "int_type": "a whole number", "int_from_float": "a whole number", "int_parsing_size": "a whole number",
+    "float_type": "a number", "finite_number": "a finite number", "bool_type": "true or false", "string_type": "a text",
+}  # fmt: skip
+SHOWN = 60
 _ADAPTER: TypeAdapter[Segment] = TypeAdapter(Segment)
 
 
@@ -37,14 +42,14 @@ def from_json(body: Any) -> Segment:
     """
     name = str(body.get("name", "?")) if isinstance(body, dict) else "?"
     try:
-        return _ADAPTER.validate_json(json.dumps(body, default=_day), strict=True)
+        return _ADAPTER.validate_json(json.dumps(body, default=written), strict=True)
     except ValidationError as error:
         raise SegmentError(name, problems(error)) from error
     except (TypeError, ValueError, RecursionError) as error:
         raise SegmentError(name, [Problem(path="", message=f"is not JSON: {error}")]) from error
 
 
-def _day(value: object) -> str:
+def written(value: object) -> str:
     """Write the dates that YAML recognises the way JSON has them."""
     if isinstance(value, date):
         return value.isoformat()
@@ -57,7 +62,9 @@ def problems(error: ValidationError) -> list[Problem]:
     for item in error.errors(include_url=False):
         loc = item["loc"]
         message = item["msg"].removeprefix("Value error, ")
-        if len(loc) > 1 and loc[-1] in BRANCHES and isinstance(loc[-2], int):
+        if item["type"] in KINDS:
+            message = f"{_short(item['input'])} is not {KINDS[item['type']]}"
+        if len(loc) > 1 and loc[-1] in BRANCHES:
             loc, message = loc[:-1], "is neither a text nor a finite number nor true or false"
         path = " > ".join(_step(part) for part in loc)
         match item["type"]:
@@ -75,6 +82,11 @@ def problems(error: ValidationError) -> list[Problem]:
                 message = 'needs a "kind"'
         found[Problem(path=path, message=message)] = None
     return list(found)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _step(part: int | str) -> str:
