@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,18 @@ def chromium() -> str | None:
     return next((path for path in map(shutil.which, names) if path), None)
 
 
+def may_mount() -> bool:
+    """Whether a process may have a small disk of its own."""
+    line = ["unshare", "-rm", "true"]
+    return (
+        shutil.which(line[0]) is not None
+        and subprocess.run(line, check=False, capture_output=True).returncode == 0
+    )
+
+
 ABSENT = {
     "postgres": ("PostgreSQL's server (Debian: apt-get install postgresql)", lambda: postgres_bin() is None),
+    "mount": ("a mount namespace (unshare -rm)", lambda: not may_mount()),
     "browser": ("Chromium (Debian: apt-get install chromium)", lambda: chromium() is None),
 }
 
@@ -103,9 +114,9 @@ def _as_server(command: list[str]) -> None:
     subprocess.run([*prefix, *command], check=True, capture_output=True, timeout=120)
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server on loopback, gone after the session; the URL of its empty database."""
+@contextmanager
+def postgres_server() -> Iterator[tuple[str, Callable[[], None]]]:
+    """A PostgreSQL server on loopback: the URL of its empty database, and what restarts it under its clients."""
     folder = postgres_bin()
     assert folder is not None
     home = Path(tempfile.mkdtemp(prefix="workbench-postgres-"))
@@ -116,17 +127,26 @@ def postgres_url() -> Iterator[str]:
         port = probe.getsockname()[1]
     data = home / "data"
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -c unix_socket_directories={home}"
+    control = [str(folder / "pg_ctl"), "-D", str(data), "-w"]
     _as_server(
         [str(folder / "initdb"), "-D", str(data), "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync"]
     )
-    _as_server(
-        [str(folder / "pg_ctl"), "-D", str(data), "-o", options, "-l", str(home / "log"), "-w", "start"]
-    )
+    _as_server([*control, "-o", options, "-l", str(home / "log"), "start"])
     try:
-        yield f"postgresql+psycopg://tester@127.0.0.1:{port}/postgres"
+        yield (
+            f"postgresql+psycopg://tester@127.0.0.1:{port}/postgres",
+            lambda: _as_server([*control, "-m", "fast", "-l", str(home / "log"), "restart"]),
+        )
     finally:
-        _as_server([str(folder / "pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop"])
+        _as_server([*control, "-m", "immediate", "stop"])
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of the session; the URL of its empty database."""
+    with postgres_server() as (url, _):
+        yield url
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from accounts import NOW, Account
@@ -16,6 +18,7 @@ from workbench.store.lake import utc_now
 
 CREDENTIALS = Credentials(key=SecretStr("test-key"), secret=SecretStr("test-secret"))
 RUN_ID = "many-1"
+Clock = Callable[[], datetime]
 
 
 def reserve(account: Account, requests: int) -> Run:
@@ -50,7 +53,7 @@ def reserve(account: Account, requests: int) -> Run:
     return run
 
 
-def send(account: Account, run: Run, url: str, **options: Any) -> int:
+def send(account: Account, run: Run, url: str, *, clock: Clock = utc_now, **options: Any) -> int:
     """Send what the run has not sent yet, eight requests at a time; return the users accepted."""
     chosen = {"in_flight": 8, "attempts": 2, "read_timeout": 5, "batches_per_second": 100_000, **options}
     ledger = account.workspace.ledger
@@ -65,5 +68,5 @@ def send(account: Account, run: Run, url: str, **options: Any) -> int:
             unfinished=sum(users[state] for state in UNFINISHED),
             client=client,
             directory=account.workspace.settings.directory,
-            clock=utc_now,
+            clock=clock,
         )
