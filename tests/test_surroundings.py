@@ -1,4 +1,4 @@
-"""The path under fire: locked and restarted databases, full disks, jumping clocks, proxies, and two who send at once."""
+"""What surrounds a run misbehaves: locked and restarted databases, full disks, jumping clocks, proxies, a second sender."""
 
 import http.client
 import json
