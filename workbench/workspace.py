@@ -18,6 +18,7 @@ from workbench.segments.model import Segment
 from workbench.segments.scope import Scope
 from workbench.segments.vectors import Asked, Mask, Question, Vectors, Watch, ask, opened, over_time
 from workbench.settings import Settings, in_bytes
+from workbench.store.audit import Trail
 from workbench.store.database import Database
 from workbench.store.lake import Lake, LakeVersion
 from workbench.store.reader import Reader, Readers
@@ -43,6 +44,11 @@ class Workspace:
     def zone(self) -> ZoneInfo:
         """The account's time zone."""
         return ZoneInfo(self.settings.account.timezone)
+
+    @property
+    def trail(self) -> Trail:
+        """Who changed what and when."""
+        return Trail(self.database)
 
     def scope(self, version: LakeVersion) -> Scope:
         """Return what a segment is checked and compiled against."""

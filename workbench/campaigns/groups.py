@@ -4,6 +4,7 @@ A group's share and salt never change, so that its members stay. They are drawn 
 ``store.salted`` says: whether a user is in a group depends on nothing but the salt, the share and the id.
 """
 
+import hashlib
 import math
 import re
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from workbench.campaigns import control
 from workbench.campaigns.model import Campaign
 from workbench.errors import BusyError, InputError, NotFoundError, nearest
 from workbench.settings import actor
-from workbench.store import tables
+from workbench.store import audit, tables
+from workbench.store.audit import What
 from workbench.store.database import Database
 from workbench.store.versions import Versions
 
@@ -131,6 +133,7 @@ class Groups:
                         created_by=group.created_by,
                     )
                 )  # fmt: skip
+                audit.append(sql, What.GROUP_ADDED, name, _facts(group))
         except sa.exc.IntegrityError as error:
             raise BusyError(f'group "{name}" was added by somebody else just now') from error
         return group
@@ -171,6 +174,7 @@ class Groups:
                 .where(tables.control_groups.c.name == name)
                 .values(removed_at=now)
             )
+            audit.append(sql, What.GROUP_REMOVED, name, _facts(group))
 
     def flag(self, user_id: str, *, now: datetime) -> None:
         """Never hold a user out.
@@ -194,6 +198,7 @@ class Groups:
                         user_id=user_id, flagged_at=now, flagged_by=actor()
                     )
                 )
+                audit.append(sql, What.NEVER_IN_CONTROL, user_id)
         except sa.exc.IntegrityError as error:
             raise BusyError("the profile was flagged by somebody else just now") from error
 
@@ -207,6 +212,7 @@ class Groups:
         with self._database.transaction() as sql:
             if not sql.execute(table.delete().where(table.c.user_id == user_id)).rowcount:
                 raise NotFoundError(f'profile "{user_id}" is not flagged "never in control"')
+            audit.append(sql, What.IN_CONTROL_AGAIN, user_id)
 
 
 def holds(
@@ -247,6 +253,12 @@ def _standing(sql: sa.Connection, instant: datetime | None = None) -> Standing:
         groups=tuple(sorted(groups, key=lambda item: (item.kind is Kind.CUSTOM, item.name))),
         never=tuple(sorted(never)),
     )
+
+
+def _facts(group: Group) -> dict[str, object]:
+    """Return what the audit trail keeps of a group; with its salt anybody could tell its members."""
+    salt = hashlib.sha256(group.salt.encode()).hexdigest()
+    return {"kind": group.kind, "share": group.share, "salt_digest": salt}
 
 
 def _taken(sql: sa.Connection) -> set[str]:

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from workbench.errors import BusyError, InputError, NotFoundError, nearest
 from workbench.settings import actor
-from workbench.store import engine, tables
+from workbench.store import audit, engine, tables
+from workbench.store.audit import What
 from workbench.store.database import Database
 from workbench.store.lake import Lake
 
@@ -59,6 +60,7 @@ class Testers:
                         f"{len(flagged)} test profiles are flagged, which is the most; remove one first"
                     )
                 sql.execute(table.insert().values(user_id=user_id, flagged_at=now, flagged_by=actor()))
+                audit.append(sql, What.TESTER_ADDED, user_id)
         except sa.exc.IntegrityError as error:
             raise BusyError("the profile was flagged by somebody else just now") from error
 
@@ -73,6 +75,7 @@ class Testers:
             if not sql.execute(table.delete().where(table.c.user_id == user_id)).rowcount:
                 hint = nearest(user_id, sql.scalars(sa.select(table.c.user_id)))
                 raise NotFoundError(f'"{user_id}" is not a test profile.{hint}')
+            audit.append(sql, What.TESTER_REMOVED, user_id)
 
     def _refuse_unknown(self, user_id: str) -> None:
         sql = "SELECT 1 FROM users JOIN profile_versions USING (user_code) WHERE user_id = $user_id LIMIT 1"

@@ -27,6 +27,8 @@ Config = Annotated[
     typer.Option("--config", "-c", help="The workbench.toml; by default the nearest one upwards."),
 ]
 
+Because = Annotated[str | None, typer.Option("--because", help="Why; the audit trail keeps it.")]
+
 
 def answer(value: Any, *, as_json: bool, show: Callable[[], None]) -> None:
     """Print a value as JSON, or let ``show`` print it for people."""

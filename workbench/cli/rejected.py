@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from workbench import progress, runs
-from workbench.cli.output import Config, Json, answer, out
+from workbench.cli.output import Because, Config, Json, answer, out
 from workbench.cli.sending import finish_sending
 from workbench.store.lake import utc_now
 from workbench.workspace import open_workspace
@@ -62,11 +62,12 @@ def redrive(
     run: RunId,
     text: Answered = None,
     request: Numbers = None,
+    because: Because = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Send rejected requests again, with the same bytes and ids, after the cause was put right."""
     workspace = open_workspace(config)
     found = runs.rejected(workspace, run, answer=text, numbers=request or ())
-    runs.redrive(workspace, run, found, now=utc_now())
+    runs.redrive(workspace, run, found, now=utc_now(), because=because)
     finish_sending(workspace, runs.resume(workspace, run, report=progress.bar(silent=json)), as_json=json)

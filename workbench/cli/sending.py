@@ -14,7 +14,7 @@ from workbench import measure, progress, runs
 from workbench.cli import drying
 from workbench.cli.data import parse_instant
 from workbench.cli.measure import power_json, show_options
-from workbench.cli.output import Config, Json, answer, local, out, waterfall
+from workbench.cli.output import Because, Config, Json, answer, local, out, waterfall
 from workbench.errors import InputError, UndeliveredError
 from workbench.export.ledger import Purpose, RequestState, Run, RunState
 from workbench.runs import Plan, Receipt
@@ -151,13 +151,14 @@ def show_run(
 @history.command("stop")
 def stop_run(
     run: Annotated[str, typer.Argument(help="The id of a run.")],
+    because: Because = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for what is in flight.", min=0)] = 120,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Stop a run for good: nothing more is taken up, what is in flight is finished and recorded."""
     workspace = open_workspace(config)
-    found = runs.stop(workspace, run, timeout=timeout, report=progress.bar(silent=json))
+    found = runs.stop(workspace, run, because=because, timeout=timeout, report=progress.bar(silent=json))
     users = workspace.ledger.totals(run)
     receipt = Receipt(run=found, sent_now=0, was_complete=True, users=users)
     answer(

@@ -8,6 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from workbench.errors import NotFoundError, nearest
+from workbench.export import trail
 from workbench.export.hold import Hold, holding
 from workbench.export.order import newest_number
 from workbench.export.records import (
@@ -23,6 +24,7 @@ from workbench.export.records import (
     Seen,
 )
 from workbench.store import tables
+from workbench.store.audit import What
 from workbench.store.database import Database
 
 __all__ = [
@@ -117,6 +119,7 @@ class Ledger:
                             for request in requests
                         ],
                     )  # fmt: skip
+                trail.reserved(sql, run, requests)
         except sa.exc.IntegrityError:
             if self.find(run.campaign_id, run.occurrence, purpose=run.purpose) is None:
                 raise
@@ -132,8 +135,13 @@ class Ledger:
         with self._database.reading() as sql:
             return [Request.of(row) for row in sql.execute(query)]
 
-    def ask_to_stop(self, run_id: str, note: str) -> RunState:
+    def ask_to_stop(self, run_id: str, note: str, *, because: str | None = None) -> RunState:
         """Record that a run is to stop, if it has not ended; from this commit on no request is taken up.
+
+        Args:
+            run_id: whose.
+            note: what the run says of it.
+            because: a person's reason, for the audit trail.
 
         Returns:
             Its state now: ``stopping``, or the one in which it has ended.
@@ -141,10 +149,11 @@ class Ledger:
         table = tables.runs
         with self._database.transaction() as sql:
             where = (table.c.run_id == run_id, table.c.state.in_((RunState.RUNNING, RunState.INTERRUPTED)))
-            sql.execute(table.update().where(*where).values(state=RunState.STOPPING, note=note))
-            return RunState(
-                sql.execute(sa.select(table.c.state).where(table.c.run_id == run_id)).scalar_one()
-            )
+            stops = sql.execute(table.update().where(*where).values(state=RunState.STOPPING, note=note))
+            state = sql.execute(sa.select(table.c.state).where(table.c.run_id == run_id)).scalar_one()
+            if stops.rowcount:
+                trail.note(sql, What.RUN_STOPPED, run_id, {"because": because})
+            return RunState(state)
 
     def latest(self, campaign_id: str) -> Run | None:
         """Return the newest run of a campaign, or None; test sends are none."""
@@ -210,10 +219,12 @@ class Ledger:
 
     def rekey(self, run_id: str, key_digest: str) -> None:
         """Record under which key a run goes on; only while no outcome under another one is open."""
+        table = tables.runs
         with self._database.transaction() as sql:
-            sql.execute(
-                tables.runs.update().where(tables.runs.c.run_id == run_id).values(key_digest=key_digest)
-            )
+            query = sa.select(table.c.key_digest).where(table.c.run_id == run_id).with_for_update()
+            before = sql.scalar(query)
+            sql.execute(table.update().where(table.c.run_id == run_id).values(key_digest=key_digest))
+            trail.note(sql, What.RUN_KEY_CHANGED, run_id, {"from": before, "to": key_digest})
 
     def totals(self, run_id: str) -> dict[RequestState, int]:
         """Return how many users stand in each request state."""

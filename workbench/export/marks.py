@@ -9,9 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.errors import BusyError, StoreError
+from workbench.export import trail
 from workbench.export.hold import Hold
 from workbench.export.ledger import UNFINISHED, Request, RequestState, RunState
 from workbench.store import tables
+from workbench.store.audit import What
 
 FINAL = (RequestState.ACCEPTED, RequestState.REJECTED)
 DOUBTFUL = (RequestState.SENT, RequestState.UNKNOWN)
@@ -61,14 +63,15 @@ class Marks:
         """Record that the run is being sent, unless it has ended or is to stop; return its state."""
         table = tables.requests
         with self._hold.transaction() as sql:
-            state = self._state(sql)
-            if state in {RunState.RUNNING, RunState.INTERRUPTED}:
-                state = RunState.RUNNING
-                sql.execute(self._run().values(state=state, note=None, finished_at=None))
+            state = found = self._state(sql)
             query = sa.select(table.c.number).where(
                 table.c.run_id == self._run_id, table.c.state.in_(DOUBTFUL)
             )
             self._doubtful = frozenset(sql.scalars(query))
+            if found in {RunState.RUNNING, RunState.INTERRUPTED}:
+                state = RunState.RUNNING
+                sql.execute(self._run().values(state=state, note=None, finished_at=None))
+                trail.started(sql, self._run_id, found)
         return state
 
     def tick(self, marks: Sequence[Mark], *, room: int, now: datetime) -> Tick:
@@ -104,10 +107,18 @@ class Marks:
     def rescue(self, marks: Iterable[Mark], now: datetime) -> None:
         """Record acceptances without the hold, which is lost: they are true whoever sends the run now."""
         with self._hold.database.transaction() as sql:
+            state = self._state(sql)
             self._record(sql, [mark for mark in marks if mark.state is RequestState.ACCEPTED], now)
+            if state in ENDED:
+                trail.ended(sql, self._run_id, state)
 
-    def give_back(self, numbers: Sequence[int], *, note: str) -> None:
+    def give_back(self, numbers: Sequence[int], *, note: str, because: str | None = None) -> None:
         """Let rejected requests be sent again; the run is interrupted until they are.
+
+        Args:
+            numbers: of the requests.
+            note: what the run says of it until it has ended.
+            because: a person's reason, for the audit trail.
 
         Raises:
             BusyError: one of them is no longer rejected; nothing is changed then.
@@ -122,6 +133,8 @@ class Marks:
             ):
                 raise BusyError(f"requests of {self._run_id} were given back by another process")
             sql.execute(self._run().values(state=RunState.INTERRUPTED, finished_at=None, note=note))
+            given = {"requests": len(numbers), "numbers": trail.ranges(numbers), "because": because}
+            trail.note(sql, What.GIVEN_BACK, self._run_id, given)
 
     def conclude(self, state: RunState, *, now: datetime, note: str | None = None) -> RunState:
         """Record how the sending ended; a run that is to stop is stopped then, unless it is complete."""
@@ -144,6 +157,7 @@ class Marks:
             if found is not RunState.STOPPING or state is RunState.COMPLETED:
                 values["note"] = note
             sql.execute(self._run().values(values))
+            trail.ended(sql, self._run_id, state)
         return state
 
     def _run(self) -> sa.Update:

@@ -15,7 +15,7 @@ from workbench.errors import InputError, StoreError
 from workbench.export import frozen, packing
 from workbench.export.ledger import Purpose, Request, Run
 from workbench.runs.reserving import bodies
-from workbench.store.versions import content_digest
+from workbench.store.canonical import content_digest
 from workbench.workspace import Workspace
 
 Report = Callable[[str, int, int], None]

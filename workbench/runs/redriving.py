@@ -8,6 +8,7 @@ from workbench.export.ledger import Request, RequestState, Run, RunState
 from workbench.export.marks import Marks
 from workbench.export.publish import REMEMBERED
 from workbench.settings import actor
+from workbench.store.audit import reason
 from workbench.workspace import Workspace
 
 
@@ -41,7 +42,9 @@ def rejected(
     ]
 
 
-def redrive(workspace: Workspace, run: str, requests: Sequence[Request], *, now: datetime) -> Run:
+def redrive(
+    workspace: Workspace, run: str, requests: Sequence[Request], *, now: datetime, because: str | None = None
+) -> Run:
     """Give rejected requests back to their run, which ``resume`` then finishes: the same bytes and ids.
 
     Whom they hold keeps the place and verdict of the run; nobody else is taken in their stead.
@@ -51,13 +54,14 @@ def redrive(workspace: Workspace, run: str, requests: Sequence[Request], *, now:
         run: its id.
         requests: of ``rejected``.
         now: the instant.
+        because: why, in a person's words; the audit trail keeps them.
 
     Raises:
         NotFoundError: no such run.
-        InputError: no request; the run was stopped; it is too old for the receiver.
+        InputError: no request; the run was stopped; it is too old for the receiver; a reason that cannot be kept.
         BusyError: another process sends the run, or has given them back.
     """
-    found = workspace.ledger.get(run)
+    found, said = workspace.ledger.get(run), reason(because)
     if not requests:
         raise InputError(f"{run} has no such rejected requests")
     if found.state not in {RunState.COMPLETED, RunState.INTERRUPTED}:
@@ -67,7 +71,7 @@ def redrive(workspace: Workspace, run: str, requests: Sequence[Request], *, now:
             f"{run} was frozen {(now - found.created_at).days} days ago: mParticle takes no event of over 30 days; "
             "clone the campaign to write to its users"
         )
-    note = f"rejected requests given back by {actor()}: {len(requests):,}"
+    note = f"rejected requests given back by {actor()}: {len(requests):,}" + (f" ({said})" if said else "")
     with workspace.ledger.hold(run) as held:
-        Marks(held, run).give_back([request.number for request in requests], note=note)
+        Marks(held, run).give_back([request.number for request in requests], note=note, because=said)
     return workspace.ledger.get(run)

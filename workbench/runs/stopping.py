@@ -8,6 +8,7 @@ from workbench.export.marks import Marks
 from workbench.runs.planning import Report, silent
 from workbench.runs.sending import Clock
 from workbench.settings import actor
+from workbench.store.audit import reason
 from workbench.store.lake import utc_now
 from workbench.workspace import Workspace
 
@@ -15,13 +16,20 @@ LOOK = 0.2
 
 
 def stop(
-    workspace: Workspace, run: str, *, timeout: float = 120, report: Report = silent, clock: Clock = utc_now
+    workspace: Workspace,
+    run: str,
+    *,
+    because: str | None = None,
+    timeout: float = 120,
+    report: Report = silent,
+    clock: Clock = utc_now,
 ) -> Run:
     """Stop a run and wait until nothing of it is in flight; it cannot be resumed.
 
     Args:
         workspace: the account that has the run.
         run: its id.
+        because: why, in a person's words; the run's note and the audit trail keep them.
         timeout: seconds to wait for the process that sends it.
         report: told the users that are finished and those to send.
         clock: gives the instant of the end.
@@ -31,12 +39,13 @@ def stop(
 
     Raises:
         NotFoundError: no such run.
-        InputError: it has ended, so there is nothing to stop.
+        InputError: it has ended, so there is nothing to stop; a reason that cannot be kept.
         BusyError: its process has not said in time that it stopped; it takes up nothing more all the same.
     """
-    ledger = workspace.ledger
+    ledger, said = workspace.ledger, reason(because)
     ledger.get(run)
-    state = ledger.ask_to_stop(run, f"stopped by {actor()}")
+    note = f"stopped by {actor()}" + (f": {said}" if said else "")
+    state = ledger.ask_to_stop(run, note, because=said)
     if state in {RunState.COMPLETED, RunState.BLOCKED}:
         raise InputError(f"{run} is {state}; there is nothing to stop")
     until = time.monotonic() + timeout

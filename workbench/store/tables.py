@@ -32,11 +32,16 @@ class Instant(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"naive datetime {value!r}: every instant carries its zone")
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+        return written(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Read it back as an aware datetime."""
         return None if value is None else datetime.fromisoformat(value)
+
+
+def written(value: datetime) -> str:
+    """Return an aware instant as the tables have it."""
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 metadata = MetaData()
@@ -197,4 +202,18 @@ alerts = Table(
     Column("outcome", String(20), nullable=False),
     Column("told_at", Instant, nullable=False),
     ForeignKeyConstraint(["run_id"], ["runs.run_id"], name="alert_of_a_run"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("what", String(60), nullable=False),
+    Column("subject", String(300), nullable=False, index=True),
+    Column("details", JSON, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    UniqueConstraint("previous", name="one_entry_after_another"),
 )

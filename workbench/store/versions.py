@@ -1,7 +1,5 @@
 """Versioned documents in SQL: segments and campaigns are kept alike, and never overwritten."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +9,9 @@ import sqlalchemy as sa
 
 from workbench.errors import BusyError, NotFoundError, nearest
 from workbench.settings import actor
+from workbench.store import audit
+from workbench.store.audit import What
+from workbench.store.canonical import content_digest
 from workbench.store.database import Database
 
 ATTEMPTS = 10
@@ -76,6 +77,13 @@ class Versions:
                     id=key, version=version, digest=digest, body=body, created_at=now, created_by=actor()
                 )
             )
+            details = {"version": version, "digest": digest}
+            if newest is not None:
+                changed = [
+                    name for name in body.keys() | newest.body.keys() if _differ(name, body, newest.body)
+                ]
+                details |= {"before": newest.digest, "changed": sorted(changed)}
+            audit.append(sql, What(f"{self._noun} saved"), key, details)
             return int(version)
 
     def get(self, key: str, version: int | None = None) -> Version:
@@ -150,12 +158,11 @@ class Versions:
         self.get(key)
         table = self._table
         with self._database.transaction() as sql:
-            sql.execute(
-                table.update().where(table.c.id == key, table.c.archived_at.is_(None)).values(archived_at=now)
-            )
+            listed = table.update().where(table.c.id == key, table.c.archived_at.is_(None))
+            if sql.execute(listed.values(archived_at=now)).rowcount:
+                versions = sa.select(sa.func.max(table.c.version)).where(table.c.id == key)
+                audit.append(sql, What(f"{self._noun} archived"), key, {"version": sql.scalar(versions)})
 
 
-def content_digest(body: Mapping[str, Any]) -> str:
-    """Return the sha256 of the canonical JSON: sorted keys, no blanks, UTF-8."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _differ(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return (name in one) != (name in other) or one.get(name) != other.get(name)

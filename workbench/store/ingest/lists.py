@@ -13,7 +13,8 @@ import polars as pl
 
 from workbench.errors import IngestError
 from workbench.settings import Settings
-from workbench.store import engine, parquet
+from workbench.store import audit, engine, parquet
+from workbench.store.audit import What
 from workbench.store.catalogue import Catalogue
 from workbench.store.held import profiles_at
 from workbench.store.ingest import readers
@@ -262,5 +263,7 @@ def _commit(
         contents={"columns": [], "list": name, "version": version, "recorded_at": now.isoformat()},
     )  # fmt: skip
     with lake.committing() as sql:
-        lake.commit(sql, base=base.version, files=(file,), columns={}, now=now)
+        lake_version = lake.commit(sql, base=base.version, files=(file,), columns={}, now=now)
+        details = {"version": version, "users": int(users), "lake_version": lake_version}
+        audit.append(sql, What.LIST_IMPORTED, name, details)
     return version, int(users), True

@@ -1,0 +1,115 @@
+"""What the audit trail keeps of a run: how it was reserved, and how it ended. Counts and digests, no person."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench.export.records import Request, RequestState, Run, RunState
+from workbench.store import audit, tables
+from workbench.store.audit import What
+from workbench.store.canonical import content_digest
+
+RUN_WORDS = (
+    What.RUN_RESERVED, What.RUN_STARTED, What.RUN_RESUMED, What.RUN_KEY_CHANGED, What.RUN_INTERRUPTED,
+    What.RUN_STOPPED, What.RUN_ENDED, What.RUN_SETTLED, What.GIVEN_BACK,
+)  # fmt: skip
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """Return what of a run's row never changes, its key's digest apart.
+
+    Verdicts are counted by their first word and held as a digest: the words of a reason may be a template's, which
+    could have put a person into them.
+    """
+    counted: dict[str, int] = {}
+    for row in run.verdicts:
+        counted[row["verdict"]] = counted.get(row["verdict"], 0) + row["users"]
+    return {
+        "campaign": run.campaign_id, "version": run.campaign_version, "occurrence": audit.text(run.occurrence),
+        "as_of": audit.text(run.as_of), "created_at": audit.text(run.created_at), "lake_version": run.lake_version,
+        "purpose": run.purpose.value, "environment": run.environment, "receiver": run.receiver,
+        "audience_digest": run.audience_digest, "key_digest": run.key_digest, "salt_digest": run.salt_digest,
+        "qualified": run.qualified, "verdicts": counted,
+        "verdicts_digest": content_digest({"verdicts": [dict(row) for row in run.verdicts]}),
+    }  # fmt: skip
+
+
+def frozen(requests: Iterable[Request]) -> dict[str, Any]:
+    """Return how many requests there are, and the sha256 of a line for each: ``number digest users batches offset length``."""
+    digest, count = hashlib.sha256(), 0
+    for one in requests:
+        line = f"{one.number} {one.digest} {one.users} {one.batches} {one.offset} {one.length}\n"
+        digest.update(line.encode())
+        count += 1
+    return {"requests": count, "requests_digest": digest.hexdigest()}
+
+
+def outcomes(rows: Iterable[tuple[int, str, str, int]]) -> dict[str, Any]:
+    """Return the users in each state, and the sha256 of a line for each request: ``number state digest``.
+
+    Args:
+        rows: number, state, digest and users of each request, by number.
+    """
+    digest, users = hashlib.sha256(), dict.fromkeys((state.value for state in RequestState), 0)
+    for number, state, body, count in rows:
+        digest.update(f"{number} {state} {body}\n".encode())
+        users[state] += count
+    return {"users": users, "outcomes_digest": digest.hexdigest()}
+
+
+def reserved(sql: sa.Connection, run: Run, requests: Sequence[Request]) -> None:
+    """Append that a run was reserved."""
+    table = tables.campaigns.c
+    saved = sa.select(table.digest).where(table.id == run.campaign_id, table.version == run.campaign_version)
+    details = {
+        **facts(run), **frozen(requests), "campaign_digest": sql.scalar(saved), "state": run.state.value,
+    }  # fmt: skip
+    if run.state is RunState.BLOCKED:
+        details["because"] = run.note
+    audit.append(sql, What.RUN_RESERVED, run.run_id, details)
+
+
+def started(sql: sa.Connection, run_id: str, state: RunState) -> None:
+    """Append that a run is being sent, for the first time or again."""
+    table = tables.audit.c
+    before = sa.select(table.number).where(table.subject == run_id, table.what == What.RUN_STARTED).limit(1)
+    is_first = sql.scalar(before) is None and state is RunState.RUNNING
+    audit.append(sql, What.RUN_STARTED if is_first else What.RUN_RESUMED, run_id, {"from": state.value})
+
+
+def ended(
+    sql: sa.Connection, run_id: str, state: RunState, what: What | None = None, **details: object
+) -> None:
+    """Append where a run stands now that nothing of it is sent any more, and each of its requests."""
+    table = tables.requests.c
+    rows = sql.execute(
+        sa.select(table.number, table.state, table.digest, table.users)
+        .where(table.run_id == run_id)
+        .order_by(table.number),
+        execution_options={"yield_per": 10_000},
+    )
+    found = outcomes((row.number, row.state, row.digest, row.users) for row in rows)
+    what = what or (What.RUN_INTERRUPTED if state is RunState.INTERRUPTED else What.RUN_ENDED)
+    audit.append(sql, what, run_id, {"state": state.value, **found, **details})
+
+
+def note(sql: sa.Connection, what: What, run_id: str, details: Mapping[str, Any]) -> None:
+    """Append what else was done to a run; what is None is left out."""
+    audit.append(sql, what, run_id, {name: value for name, value in details.items() if value is not None})
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Return numbers as people write them.
+
+    >>> ranges([2, 4, 5, 6])
+    '2, 4-6'
+    """
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][-1] + 1:
+            found[-1] = [found[-1][0], number]
+        else:
+            found.append([number])
+    return ", ".join("-".join(map(str, pair)) for pair in found)

@@ -1,0 +1,266 @@
+"""The audit trail: who changed what and when. Entries are only ever added, each with the digest of the one before.
+
+An entry's digest is the sha256 of the canonical JSON (sorted keys, no blanks, UTF-8) of its other seven fields:
+``{"at":…,"details":…,"number":…,"previous":…,"subject":…,"what":…,"who":…}``, ``at`` as
+``2026-06-30T18:00:00.000000Z``. The first entry's ``previous`` is ``GENESIS``.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench.errors import InputError, StoreError
+from workbench.settings import actor
+from workbench.store import tables
+from workbench.store.canonical import content_digest
+from workbench.store.database import Database
+from workbench.store.lake import utc_now
+
+GENESIS = "0" * 64
+LONGEST_REASON = 500
+MOST_FAULTS = 20
+LOCK = 7209313
+
+
+class What(StrEnum):
+    """The fixed words for what was done."""
+
+    TRAIL_BEGUN = "trail begun"
+    SEGMENT_SAVED = "segment saved"
+    SEGMENT_ARCHIVED = "segment archived"
+    CAMPAIGN_SAVED = "campaign saved"
+    CAMPAIGN_ARCHIVED = "campaign archived"
+    LIST_IMPORTED = "list imported"
+    GROUP_ADDED = "control group added"
+    GROUP_REMOVED = "control group removed"
+    NEVER_IN_CONTROL = "user flagged never in control"
+    IN_CONTROL_AGAIN = "user unflagged never in control"
+    TESTER_ADDED = "test profile flagged"
+    TESTER_REMOVED = "test profile unflagged"
+    RUN_RESERVED = "run reserved"
+    RUN_STARTED = "run started"
+    RUN_RESUMED = "run resumed"
+    RUN_KEY_CHANGED = "run key changed"
+    RUN_INTERRUPTED = "run interrupted"
+    RUN_STOPPED = "run stopped"
+    RUN_ENDED = "run ended"
+    RUN_SETTLED = "run settled"
+    GIVEN_BACK = "rejected given back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing that was done.
+
+    Attributes:
+        number: 1, 2, 3, … without a gap.
+        at: when the transaction wrote it, by the clock of the machine that did.
+        what: one of ``What``, or a word of a newer workbench.
+        subject: the id of what it was done to; of a flag the user's id.
+        details: JSON values: versions, digests, counts, a person's reason; no person, no credential.
+        previous: the digest of the entry before.
+    """
+
+    number: int
+    at: datetime
+    who: str
+    what: str
+    subject: str
+    details: Mapping[str, Any] = field(repr=False)
+    previous: str = field(repr=False)
+    digest: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """What a check of the trail has found.
+
+    Attributes:
+        entries: how many were looked at.
+        digest: of the newest of them.
+        faults: what is wrong, as sentences, the first ones only.
+        expected: the number of the entry with the digest that was asked for; None where none has it.
+    """
+
+    entries: int
+    digest: str
+    faults: tuple[str, ...]
+    expected: int | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults
+
+
+def append(sql: sa.Connection, what: What, subject: str, details: Mapping[str, Any] | None = None) -> None:
+    """Add an entry in the transaction that makes the change, as its last statement.
+
+    On PostgreSQL whoever appends waits for whoever has appended and not yet committed; since nothing is waited
+    for afterwards, two transactions never wait for each other.
+
+    Args:
+        sql: the open transaction.
+        what: was done.
+        subject: the id of what it was done to.
+        details: JSON values; instants are written as text.
+    """
+    if sql.dialect.name != "sqlite":
+        sql.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+    table = tables.audit
+    newest = sql.execute(
+        sa.select(table.c.number, table.c.digest).order_by(table.c.number.desc()).limit(1)
+    ).one_or_none()
+    values: dict[str, Any] = {
+        "number": newest.number + 1 if newest else 1, "at": utc_now(), "who": actor(), "what": what.value,
+        "subject": subject, "details": _plain(details or {}), "previous": newest.digest if newest else GENESIS,
+    }  # fmt: skip
+    sql.execute(table.insert().values(**values, digest=entry_digest(values | {"at": text(values["at"])})))
+
+
+def entry_digest(fields: Mapping[str, Any]) -> str:
+    """Return the digest of an entry's other fields, ``at`` as text."""
+    names = ("at", "details", "number", "previous", "subject", "what", "who")
+    return content_digest({name: fields[name] for name in names})
+
+
+def text(instant: datetime) -> str:
+    """Return an instant as the trail has it: ``2026-06-30T18:00:00.000000Z``."""
+    return tables.written(instant)
+
+
+def reason(given: str | None) -> str | None:
+    """Return a person's reason without blanks around it.
+
+    Raises:
+        InputError: blank, too long, or with signs that cannot be printed.
+    """
+    if given is None:
+        return None
+    said = given.strip()
+    if not said or len(said) > LONGEST_REASON or not said.isprintable():
+        raise InputError(
+            f"a reason has 1 to {LONGEST_REASON} printable characters on one line, this one {len(said)}"
+        )
+    return said
+
+
+class Trail:
+    """Reads the entries, and checks that they are the ones that were written."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the database."""
+        self._database = database
+
+    def entries(
+        self,
+        *,
+        about: str | None = None,
+        who: str | None = None,
+        what: Sequence[str] = (),
+        since: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[Entry]:
+        """Return entries as a log has them, the newest last.
+
+        Args:
+            about: only those with this subject; of a campaign those of its runs too.
+            who: only what this person did.
+            what: only these words.
+            since: only from this instant on.
+            limit: only the newest ones.
+
+        Raises:
+            StoreError: an entry that cannot be read.
+        """
+        table, run = tables.audit.c, tables.runs.c
+        query = _raw().order_by(table.number.desc())
+        if about is not None:
+            runs = sa.select(run.run_id).where(run.campaign_id == about)
+            query = query.where(sa.or_(table.subject == about, table.subject.in_(runs)))
+        if who is not None:
+            query = query.where(table.who == who)
+        if what:
+            query = query.where(table.what.in_(what))
+        if since is not None:
+            query = query.where(table.at >= since)
+        if limit is not None:
+            query = query.limit(limit)
+        with self._database.reading() as sql:
+            return [_entry(row) for row in reversed(sql.execute(query).mappings().all())]
+
+    def check(self, *, up_to: int | None = None, expect: str | None = None) -> Chain:
+        """Compute every digest anew, from the first entry on, in bounded memory.
+
+        Args:
+            up_to: the number of the last entry that is looked at.
+            expect: a digest that was kept elsewhere and has to be that of an entry.
+
+        Raises:
+            InputError: ``expect`` is no digest.
+        """
+        if expect is not None and (len(expect) != 64 or set(expect) - set("0123456789abcdef")):
+            raise InputError(f'"{expect}" is no digest: 64 characters 0-9, a-f, as `audit --check` prints it')
+        query = _raw().order_by(tables.audit.c.number)
+        if up_to is not None:
+            query = query.where(tables.audit.c.number <= up_to)
+        faults: list[str] = []
+        number, entries, digest, expected = 0, 0, GENESIS, None
+        with self._database.reading() as sql:
+            for row in sql.execute(query, execution_options={"yield_per": 1000}).mappings():
+                faults += _faults(row, number, digest)
+                number, digest = row["number"], row["digest"]
+                entries += 1
+                if digest == expect:
+                    expected = number
+        if number < (up_to or 1):
+            faults.append(f"entries from {number + 1} on are missing")
+        if expect is not None and expected is None:
+            faults.append(f"no entry has the digest {expect}: what was there was cut off or written anew")
+        return Chain(entries=entries, digest=digest, faults=tuple(faults[:MOST_FAULTS]), expected=expected)
+
+
+def _raw() -> sa.Select[Any]:
+    """Select the texts as they lie in the database: what was tampered with may not be an instant or JSON."""
+    table = tables.audit.c
+    return sa.select(
+        table.number, sa.type_coerce(table.at, sa.String).label("at"), table.who, table.what, table.subject,
+        sa.cast(table.details, sa.Text).label("details"), table.previous, table.digest,
+    )  # fmt: skip
+
+
+def _faults(row: sa.RowMapping, number: int, digest: str) -> Iterator[str]:
+    """Compare an entry with its digest and with the one before, which has this number and digest."""
+    found = row["number"]
+    if found > number + 1:
+        gone = f"entry {number + 1} is" if found == number + 2 else f"entries {number + 1} to {found - 1} are"
+        yield f"{gone} missing"
+    elif row["previous"] != digest:
+        yield f"entry {found} does not follow {f'entry {number}' if number else 'the beginning'}"
+    try:
+        same = entry_digest({**row, "details": json.loads(row["details"])}) == row["digest"]
+    except (ValueError, TypeError):
+        same = False
+    if not same:
+        yield f"entry {found} is not what was written"
+
+
+def _entry(row: sa.RowMapping) -> Entry:
+    try:
+        at, details = datetime.fromisoformat(row["at"]), json.loads(row["details"])
+    except (ValueError, TypeError) as error:
+        raise StoreError(
+            f"entry {row['number']} of the audit trail cannot be read; see workbench audit --check"
+        ) from error
+    return Entry(**{**row, "at": at, "details": details})
+
+
+def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the details as they will be read back."""
+    found: dict[str, Any] = json.loads(json.dumps(details, default=text, allow_nan=False))
+    return found
