@@ -47,26 +47,40 @@ def test_a_run_is_built_again_byte_by_byte(shop: Account, sent: Run) -> None:
     found, answers = checked(shop, sent)
     assert found.holds is True
     assert list(answers) == [
-        "campaign", "audience", "verdicts", "arms and cap", "requests", "frozen bodies", "built again",
+        "campaign", "audit trail", "as reserved", "as ended", "audience", "verdicts", "arms and cap", "requests", "frozen bodies", "built again",
     ]  # fmt: skip
     assert found.checks[-1].sentence == "5 requests from lake version 2, each byte the same"
-    assert found.checks[3].sentence == "500 sent to, each once, none of them held out, none over the cap"
+    assert found.checks[6].sentence == "500 sent to, each once, none of them held out, none over the cap"
 
 
 @pytest.mark.parametrize(
     ("sql", "wrong"),
     [
-        ("UPDATE runs SET qualified = 999", {"verdicts"}),
-        ("UPDATE runs SET as_of = '2026-06-30T00:00:00.000000Z', verdicts = '[]'", {"verdicts"}),
-        ("UPDATE runs SET created_at = '2026-07-01T12:00:00.000000Z'", {"built again"}),
-        ("UPDATE requests SET users = 99 WHERE number = 3", {"requests"}),
-        ("UPDATE requests SET digest = 'x' WHERE number = 3", {"frozen bodies", "built again"}),
-        ("DELETE FROM requests WHERE number = 3", {"requests", "frozen bodies", "built again"}),
+        ("UPDATE runs SET qualified = 999", {"verdicts", "as reserved"}),
+        (
+            "UPDATE runs SET as_of = '2026-06-30T00:00:00.000000Z', verdicts = '[]'",
+            {"verdicts", "as reserved"},
+        ),
+        ("UPDATE runs SET created_at = '2026-07-01T12:00:00.000000Z'", {"built again", "as reserved"}),
+        ("UPDATE requests SET users = 99 WHERE number = 3", {"requests", "as reserved", "as ended"}),
+        (
+            "UPDATE requests SET digest = 'x' WHERE number = 3",
+            {"frozen bodies", "built again", "as reserved", "as ended"},
+        ),
+        (
+            "DELETE FROM requests WHERE number = 3",
+            {"requests", "frozen bodies", "built again", "as reserved", "as ended"},
+        ),
         (
             "UPDATE campaigns SET body = json_set(body, '$.name', 'Other') WHERE version = 2",
             {"campaign", "built again"},
         ),
-        ("UPDATE runs SET audience_digest = 'x'", {"audience"}),
+        ("UPDATE requests SET state = 'rejected' WHERE number = 3", {"as ended"}),
+        ("UPDATE runs SET state = 'interrupted'", {"as ended"}),
+        ("UPDATE runs SET receiver = 'elsewhere'", {"as reserved"}),
+        ("UPDATE runs SET created_by = 'somebody'", {"as reserved"}),
+        ("UPDATE requests SET batches = 99 WHERE number = 3", {"as reserved"}),
+        ("UPDATE runs SET audience_digest = 'x'", {"audience", "as reserved"}),
     ],
 )
 def test_a_row_that_was_changed_is_found(shop: Account, sent: Run, sql: str, wrong: set[str]) -> None:
@@ -91,7 +105,9 @@ def test_a_file_that_was_changed_is_found(shop: Account, sent: Run) -> None:
     assert checked(shop, sent)[0].holds is True
     frame = pl.read_parquet(audience)
     frame.with_columns(verdict=pl.lit("send")).write_parquet(audience)
-    assert checked(shop, sent)[1] == {"campaign": True, "audience": False}
+    assert checked(shop, sent)[1] == {
+        "campaign": True, "audit trail": True, "as reserved": True, "as ended": True, "audience": False,
+    }  # fmt: skip
 
 
 def test_a_held_out_user_among_the_sent_is_found(shop: Account, sent: Run) -> None:
@@ -104,7 +120,7 @@ def test_a_held_out_user_among_the_sent_is_found(shop: Account, sent: Run) -> No
     change(shop, f"UPDATE runs SET audience_digest = '{digest}'")
     found, answers = checked(shop, sent)
     assert answers["arms and cap"] is False
-    assert "100 held-out users among the sent" in found.checks[3].sentence
+    assert "100 held-out users among the sent" in found.checks[6].sentence
 
 
 def test_what_cannot_be_told_is_not_said_to_hold(shop: Account, sent: Run) -> None:
@@ -133,4 +149,4 @@ def test_the_command_says_what_is_wrong(run: Command, shop: Account, sent: Run, 
     found = run("runs", "verify", sent.run_id, "--json", *config)
     assert found.code == 4
     assert json.loads(found.out)["holds"] is False
-    assert f"{sent.run_id} is not what was recorded: requests" in found.err
+    assert f"{sent.run_id} is not what was recorded: as reserved, as ended, requests" in found.err

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from workbench import __version__
 from workbench.cli import (
+    audit,
     control,
     data,
     demo,
@@ -70,6 +71,7 @@ sending.history.command("rejected")(rejected.list_rejected)
 sending.history.command("redrive")(rejected.redrive)
 sending.history.command("users")(lookup.list_users)
 app.command("explain")(lookup.explain)
+app.command("audit")(audit.audit)
 app.add_typer(sandbox.app, name="sandbox")
 app.command("lab")(serve.lab)
 app.command("dashboards")(serve.dashboards)

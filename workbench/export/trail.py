@@ -28,7 +28,8 @@ def facts(run: Run) -> dict[str, Any]:
         counted[row["verdict"]] = counted.get(row["verdict"], 0) + row["users"]
     return {
         "campaign": run.campaign_id, "version": run.campaign_version, "occurrence": audit.text(run.occurrence),
-        "as_of": audit.text(run.as_of), "created_at": audit.text(run.created_at), "lake_version": run.lake_version,
+        "as_of": audit.text(run.as_of), "created_at": audit.text(run.created_at), "created_by": run.created_by,
+        "lake_version": run.lake_version,
         "purpose": run.purpose.value, "environment": run.environment, "receiver": run.receiver,
         "audience_digest": run.audience_digest, "key_digest": run.key_digest, "salt_digest": run.salt_digest,
         "qualified": run.qualified, "verdicts": counted,

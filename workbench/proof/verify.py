@@ -14,27 +14,14 @@ from workbench.campaigns.library import SavedCampaign
 from workbench.errors import InputError, StoreError
 from workbench.export import frozen, packing
 from workbench.export.ledger import Purpose, Request, Run
+from workbench.proof import trail
+from workbench.proof.check import Check
 from workbench.runs.reserving import bodies
 from workbench.store.canonical import content_digest
 from workbench.workspace import Workspace
 
 Report = Callable[[str, int, int], None]
 ROW = ["verdict", "reason", "arm", "held_by"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        name: what.
-        holds: None where it cannot be told.
-        sentence: what was found.
-    """
-
-    name: str
-    holds: bool | None
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +52,9 @@ def verify(
         NotFoundError: no such run.
         StoreError: the ledger cannot be read.
     """
-    run = workspace.ledger.get(run_id)
-    requests = workspace.ledger.requests(run_id)
+    run, requests, entries = trail.read(workspace, run_id)
     saved = workspace.campaigns.get(run.campaign_id, run.campaign_version)
-    checks = [_campaign(saved)]
+    checks = [_campaign(saved), *trail.checks(workspace.trail, run, requests, entries)]
     try:
         audience = lookup.audience(workspace.settings.directory, run).collect()
     except StoreError as error:

@@ -1,0 +1,140 @@
+"""``workbench audit``: who changed what and when, and whether that record is the one that was written."""
+
+import json as coding
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from workbench.cli.data import parse_instant
+from workbench.cli.output import Config, Json, answer, local, out
+from workbench.errors import InputError, StoreError, nearest
+from workbench.store import audit as trail
+from workbench.store.audit import Entry, What
+from workbench.workspace import Workspace, open_workspace
+
+About = Annotated[
+    str | None,
+    typer.Option(help="Only this campaign (and its runs), segment, run, list, group or flagged user."),
+]
+
+
+def audit(
+    about: About = None,
+    who: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only from this instant on, ISO 8601.")] = None,
+    what: Annotated[
+        list[str] | None, typer.Option(help='Only this, such as "run reserved"; may be given again.')
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many, the newest ones.", min=1)] = 50,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check the whole trail, and print its newest digest.")
+    ] = False,
+    expect: Annotated[
+        str | None, typer.Option(help="With --check: a digest kept elsewhere, which has to be in the trail.")
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Show who changed what and when, the newest last; or check that nothing of it was changed since."""
+    filtered = about is not None or who is not None or since is not None or bool(what)
+    if check and filtered:
+        raise InputError("--check looks at the whole trail: leave --about, --who, --since and --what out")
+    if expect is not None and not check:
+        raise InputError("--expect belongs to --check")
+    if check:
+        _check(open_workspace(config), expect, json=json)
+        return
+    words = [_word(text) for text in what or ()]
+    instant = parse_instant(since, "--since")
+    workspace = open_workspace(config)
+    found = workspace.trail.entries(about=about, who=who, what=words, since=instant, limit=limit)
+
+    def show() -> None:
+        if not found:
+            out.print("no such entries")
+            return
+        for entry in found:
+            when, about = local(entry.at, workspace.zone), f"[bold]{escape(entry.subject)}[/]"
+            out.print(
+                f"[dim]{entry.number:>5}[/]  {when}  {escape(entry.who)}: {escape(entry.what)} {about}",
+                soft_wrap=True,
+            )
+            if entry.details:
+                out.print(f"       [dim]{escape(details(entry))}[/]", soft_wrap=True)
+
+    answer([_fields(entry) for entry in found], as_json=json, show=show)
+
+
+def details(entry: Entry) -> str:
+    """Return the details in one line, digests by their beginning.
+
+    >>> entry = Entry(number=2, at=trail.utc_now(), who="ann", what="campaign saved", subject="hello",
+    ...     details={"version": 2, "digest": "ab" * 32, "changed": ["cap"]}, previous="", digest="")
+    >>> details(entry)
+    'version 2, digest abababababab…, changed cap'
+    """
+    return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in entry.details.items())
+
+
+def _check(workspace: Workspace, expect: str | None, *, json: bool) -> None:
+    found = workspace.trail.check(expect=expect)
+
+    def show() -> None:
+        if not found.holds:
+            for fault in found.faults:
+                out.print(f"[red]✗[/] {escape(fault)}", soft_wrap=True)
+            return
+        if found.expected is not None:
+            out.print(
+                f"[green]✓[/] the digest is that of entry {found.expected:,}: nothing up to it was changed"
+            )
+        out.print(
+            f"[green]✓[/] {found.entries:,} entries, each follows the one before; the digest of the last is"
+        )
+        out.print(found.digest)
+        out.print(
+            "[dim]keep this digest elsewhere: with --check --expect it proves later that nothing before it was "
+            "changed[/]",
+            soft_wrap=True,
+        )
+
+    body = {
+        "holds": found.holds, "entries": found.entries, "digest": found.digest, "expected": found.expected,
+        "faults": found.faults,
+    }  # fmt: skip
+    answer(body, as_json=json, show=show)
+    if not found.holds:
+        raise StoreError(f"the audit trail is not what was written: {found.faults[0]}")
+
+
+def _word(text: str) -> str:
+    """Return a word of the trail.
+
+    Raises:
+        InputError: not one of them.
+    """
+    words = [word.value for word in What]
+    if text not in words:
+        hint = nearest(text, words) or f" Words are: {', '.join(words)}."
+        raise InputError(f'--what "{text}" is no word of the audit trail.{hint}')
+    return text
+
+
+def _fields(entry: Entry) -> dict[str, object]:
+    """Return an entry as its digest is made of it, with the digest."""
+    return {
+        "number": entry.number, "at": trail.text(entry.at), "who": entry.who, "what": entry.what,
+        "subject": entry.subject, "details": dict(entry.details), "previous": entry.previous, "digest": entry.digest,
+    }  # fmt: skip
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name}: {_short(item)}" for name, item in value.items() if item)
+    if isinstance(value, list):
+        return " ".join(map(_short, value))
+    if isinstance(value, str):
+        is_digest = len(value) == 64 and not set(value) - set("0123456789abcdef")
+        return f"{value[:12]}…" if is_digest else value
+    return coding.dumps(value)
