@@ -25,6 +25,7 @@ from workbench.cli import (
     sandbox,
     sending,
     serve,
+    settling,
     trying,
 )
 from workbench.cli.output import err, out
@@ -69,6 +70,7 @@ sending.history.command("verify")(proof.verify)
 sending.history.command("leaks")(proof.leaks)
 sending.history.command("rejected")(rejected.list_rejected)
 sending.history.command("redrive")(rejected.redrive)
+sending.history.command("settle")(settling.settle)
 sending.history.command("users")(lookup.list_users)
 app.command("explain")(lookup.explain)
 app.command("audit")(audit.audit)

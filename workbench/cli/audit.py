@@ -131,7 +131,7 @@ def _fields(entry: Entry) -> dict[str, object]:
 
 def _short(value: object) -> str:
     if isinstance(value, dict):
-        return " ".join(f"{name}: {_short(item)}" for name, item in value.items() if item)
+        return f"({', '.join(f'{name} {_short(item)}' for name, item in value.items() if item)})"
     if isinstance(value, list):
         return " ".join(map(_short, value))
     if isinstance(value, str):

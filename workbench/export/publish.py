@@ -219,5 +219,6 @@ def _refuse_old(run: Run, unfinished: int, now: datetime) -> None:
     if unfinished and now - run.created_at > REMEMBERED:
         raise InputError(
             f"{run.run_id} was frozen {(now - run.created_at).days} days ago: mParticle takes no event of over "
-            f"30 days, so its last {unfinished:,} users are not sent to; clone the campaign to write to them"
+            f"30 days, so its last {unfinished:,} users are not sent to; clone the campaign to write to them, "
+            f"and end this run with: workbench runs settle {run.run_id}"
         )

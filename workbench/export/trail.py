@@ -77,7 +77,10 @@ def started(sql: sa.Connection, run_id: str, state: RunState) -> None:
     table = tables.audit.c
     before = sa.select(table.number).where(table.subject == run_id, table.what == What.RUN_STARTED).limit(1)
     is_first = sql.scalar(before) is None and state is RunState.RUNNING
-    audit.append(sql, What.RUN_STARTED if is_first else What.RUN_RESUMED, run_id, {"from": state.value})
+    if is_first:
+        audit.append(sql, What.RUN_STARTED, run_id)
+    else:
+        audit.append(sql, What.RUN_RESUMED, run_id, {"from": state.value})
 
 
 def ended(

@@ -4,7 +4,7 @@
     freeze - reserve                                                          (reserving)
     send - mark                                                               (sending)
     held out - into the lake                                                  (held_out)
-    stop; rejected requests once more                                         (stopping, redriving)
+    stop; rejected requests once more; a person's word for what stays open    (stopping, redriving, settling)
 
 Notebooks, the command line and papermill call ``plan``, ``execute``, ``resume`` and ``stop``; there is no second
 way to send.
@@ -14,9 +14,10 @@ from workbench.runs.dry import DryRun, dry_run
 from workbench.runs.planning import Plan, Report, plan, run_id, safety_check
 from workbench.runs.redriving import redrive, rejected
 from workbench.runs.sending import Clock, Receipt, connect, execute, resume
+from workbench.runs.settling import settle
 from workbench.runs.stopping import stop
 
 __all__ = [
     "Clock", "DryRun", "Plan", "Receipt", "Report", "connect", "dry_run", "execute", "plan", "redrive", "rejected",
-    "resume", "run_id", "safety_check", "stop",
+    "resume", "run_id", "safety_check", "settle", "stop",
 ]  # fmt: skip
