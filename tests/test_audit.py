@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -566,6 +567,16 @@ def test_a_damaged_entry_is_told(run: Command, shop: Account) -> None:
     found = run("audit", "-c", shop.config)
     assert found.code == 4
     assert "entry 2 of the audit trail cannot be read; see workbench audit --check" in found.err
+
+
+def test_the_details_in_one_line(shop: Account) -> None:
+    """Words for people; digests by their beginning, what is zero left out."""
+    entry = replace(shop.workspace.trail.entries()[0], details={
+        "version": 2, "salt_digest": "ab" * 32, "changed": ["cap", "name"], "users": {"sent": 0, "accepted": 5}, "share": 0.05,
+    })  # fmt: skip
+    assert (
+        entry.told == "version 2, salt digest abababababab…, changed cap name, users (accepted 5), share 0.05"
+    )
 
 
 def test_the_words_are_pinned() -> None:

@@ -232,3 +232,19 @@ def test_balance_shows_its_table_and_its_chart(shell: InteractiveShell, shop: Ac
     ]
     assert "user0@example.com" not in page.data["text/html"]
     assert charts.MIME in chart.data
+
+
+def test_the_audit_trail_shows_who_did_what(shell: InteractiveShell, shop: Account) -> None:
+    """A row an entry, the newest last; of a flag not whom it is about; an empty answer says so."""
+    shop.workspace.groups.flag("00001", now=NOW)
+    (page,) = shown(shell, shop.workspace.trail.entries())
+    rows = texts(page.data["text/html"])
+    assert rows[0] == ["No.", "At", "Who", "What", "About", "Details"]
+    assert [row[2:5] for row in rows[2:]] == [
+        ["tester", "segment saved", "buyers"], ["tester", "campaign saved", "hello"],
+        ["tester", "user flagged never in control", "a user"],
+    ]  # fmt: skip
+    assert page.data["text/plain"].splitlines()[2].endswith("tester: campaign saved hello")
+    assert "00001" not in str(page.data)
+    (empty,) = shown(shell, shop.workspace.trail.entries(who="nobody"))
+    assert empty.data["text/plain"] == "no such entries"

@@ -73,7 +73,7 @@ def test_a_word_is_for_what_cannot_be_sent(shop: Account, doubtful: Run) -> None
     with workspace.ledger.hold(doubtful.run_id), pytest.raises(BusyError):
         runs.settle(workspace, doubtful.run_id, ACCEPTED, because=WHY, now=LATER)
     assert states(shop, doubtful) == before
-    assert workspace.trail.entries(what=["run settled"]) == []
+    assert workspace.trail.entries(what=["run settled"]) == ()
     with pytest.raises(InputError, match=f"and end this run with: workbench runs settle {doubtful.run_id}"):
         runs.resume(workspace, doubtful.run_id, clock=lambda: LATER)
 

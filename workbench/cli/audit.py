@@ -1,6 +1,5 @@
 """``workbench audit``: who changed what and when, and whether that record is the one that was written."""
 
-import json as coding
 from typing import Annotated
 
 import typer
@@ -61,20 +60,9 @@ def audit(
                 soft_wrap=True,
             )
             if entry.details:
-                out.print(f"       [dim]{escape(details(entry))}[/]", soft_wrap=True)
+                out.print(f"       [dim]{escape(entry.told)}[/]", soft_wrap=True)
 
     answer([_fields(entry) for entry in found], as_json=json, show=show)
-
-
-def details(entry: Entry) -> str:
-    """Return the details in one line, digests by their beginning.
-
-    >>> entry = Entry(number=2, at=trail.utc_now(), who="ann", what="campaign saved", subject="hello",
-    ...     details={"version": 2, "digest": "ab" * 32, "changed": ["cap"]}, previous="", digest="")
-    >>> details(entry)
-    'version 2, digest abababababab…, changed cap'
-    """
-    return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in entry.details.items())
 
 
 def _check(workspace: Workspace, expect: str | None, *, json: bool) -> None:
@@ -127,14 +115,3 @@ def _fields(entry: Entry) -> dict[str, object]:
         "number": entry.number, "at": trail.text(entry.at), "who": entry.who, "what": entry.what,
         "subject": entry.subject, "details": dict(entry.details), "previous": entry.previous, "digest": entry.digest,
     }  # fmt: skip
-
-
-def _short(value: object) -> str:
-    if isinstance(value, dict):
-        return f"({', '.join(f'{name} {_short(item)}' for name, item in value.items() if item)})"
-    if isinstance(value, list):
-        return " ".join(map(_short, value))
-    if isinstance(value, str):
-        is_digest = len(value) == 64 and not set(value) - set("0123456789abcdef")
-        return f"{value[:12]}…" if is_digest else value
-    return coding.dumps(value)

@@ -47,7 +47,7 @@ def frozen(requests: Iterable[Request]) -> dict[str, Any]:
     return {"requests": count, "requests_digest": digest.hexdigest()}
 
 
-def outcomes(rows: Iterable[tuple[int, str, str, int]]) -> dict[str, Any]:
+def outcomes(rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
     """Return the users in each state, and the sha256 of a line for each request: ``number state digest``.
 
     Args:
@@ -94,7 +94,7 @@ def ended(
         .order_by(table.number),
         execution_options={"yield_per": 10_000},
     )
-    found = outcomes((row.number, row.state, row.digest, row.users) for row in rows)
+    found = outcomes(rows)
     what = what or (What.RUN_INTERRUPTED if state is RunState.INTERRUPTED else What.RUN_ENDED)
     audit.append(sql, what, run_id, {"state": state.value, **found, **details})
 

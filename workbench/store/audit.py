@@ -25,6 +25,7 @@ GENESIS = "0" * 64
 LONGEST_REASON = 500
 MOST_FAULTS = 20
 LOCK = 7209313
+HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 class What(StrEnum):
@@ -74,6 +75,17 @@ class Entry:
     details: Mapping[str, Any] = field(repr=False)
     previous: str = field(repr=False)
     digest: str = field(repr=False)
+
+    @property
+    def told(self) -> str:
+        """The details in one line, digests by their beginning: ``version 2, digest 0c2a8c7bd8ab…, changed cap``."""
+        return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in self.details.items())
+
+
+class Entries(tuple[Entry, ...]):
+    """Entries as a log has them, the newest last; a cell shows them as a table."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +177,7 @@ class Trail:
         what: Sequence[str] = (),
         since: datetime | None = None,
         limit: int | None = None,
-    ) -> list[Entry]:
+    ) -> Entries:
         """Return entries as a log has them, the newest last.
 
         Args:
@@ -192,7 +204,7 @@ class Trail:
         if limit is not None:
             query = query.limit(limit)
         with self._database.reading() as sql:
-            return [_entry(row) for row in reversed(sql.execute(query).mappings().all())]
+            return Entries(_entry(row) for row in reversed(sql.execute(query).mappings().all()))
 
     def check(self, *, up_to: int | None = None, expect: str | None = None) -> Chain:
         """Compute every digest anew, from the first entry on, in bounded memory.
@@ -204,7 +216,7 @@ class Trail:
         Raises:
             InputError: ``expect`` is no digest.
         """
-        if expect is not None and (len(expect) != 64 or set(expect) - set("0123456789abcdef")):
+        if expect is not None and (len(expect) != 64 or set(expect) - HEXADECIMAL):
             raise InputError(f'"{expect}" is no digest: 64 characters 0-9, a-f, as `audit --check` prints it')
         query = _raw().order_by(tables.audit.c.number)
         if up_to is not None:
@@ -264,3 +276,12 @@ def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
     """Return the details as they will be read back."""
     found: dict[str, Any] = json.loads(json.dumps(details, default=text, allow_nan=False))
     return found
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return f"({', '.join(f'{name} {_short(item)}' for name, item in value.items() if item)})"
+    if isinstance(value, list):
+        return " ".join(map(_short, value))
+    is_digest = isinstance(value, str) and len(value) == 64 and not set(value) - HEXADECIMAL
+    return f"{str(value)[:12]}…" if is_digest else str(value)
