@@ -540,6 +540,8 @@ def test_the_command(run: Command, shop: Account, receiver: Receiver) -> None:
     wrong = run("audit", *config, "--what", "run reservd")
     assert (wrong.code, 'Did you mean "run reserved"' in wrong.err) == (3, True)
     assert run("audit", *config, "--since", "yesterday").code == 3
+    assert len(json.loads(run("audit", *config, "--json", "--since", "2026-01-01").out)) == len(DONE)
+    assert json.loads(run("audit", *config, "--json", "--since", "2999-01-01T00:00:00Z").out) == []
     assert run("audit", *config, "--expect", "0" * 64).code == 3
     assert run("audit", *config, "--check", "--who", "tester").code == 3
 

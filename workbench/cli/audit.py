@@ -1,6 +1,8 @@
 """``workbench audit``: who changed what and when, and whether that record is the one that was written."""
 
+from datetime import date, datetime, time
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.markup import escape
@@ -21,7 +23,7 @@ About = Annotated[
 def audit(
     about: About = None,
     who: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only from this instant on, ISO 8601.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only from this day or instant on, ISO 8601.")] = None,
     what: Annotated[
         list[str] | None, typer.Option(help='Only this, such as "run reserved"; may be given again.')
     ] = None,
@@ -45,8 +47,8 @@ def audit(
         _check(open_workspace(config), expect, json=json)
         return
     words = [_word(text) for text in what or ()]
-    instant = parse_instant(since, "--since")
     workspace = open_workspace(config)
+    instant = _instant(since, workspace.zone)
     found = workspace.trail.entries(about=about, who=who, what=words, since=instant, limit=limit)
 
     def show() -> None:
@@ -107,6 +109,14 @@ def _word(text: str) -> str:
         hint = nearest(text, words) or f" Words are: {', '.join(words)}."
         raise InputError(f'--what "{text}" is no word of the audit trail.{hint}')
     return text
+
+
+def _instant(text: str | None, zone: ZoneInfo) -> datetime | None:
+    """Read a day, which begins in the account's zone, or an instant."""
+    try:
+        return datetime.combine(date.fromisoformat(text or ""), time(), zone)
+    except ValueError:
+        return parse_instant(text, "--since")
 
 
 def _fields(entry: Entry) -> dict[str, object]:
