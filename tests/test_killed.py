@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -30,10 +31,17 @@ def killed(account: Account, point: str, ordinal: int) -> "subprocess.CompletedP
     """Send ``hello``, four requests at a time, in a process of its own that dies at a point."""
     settings = account.config.read_text(encoding="utf-8")
     account.config.write_text(settings.replace("in_flight = 1", "in_flight = 4"), encoding="utf-8")
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    now = datetime.now(UTC)
+    command = [
+        "hello",
+        NOW.isoformat(),
+        NOW.isoformat(),
+        now.isoformat(),
+        f"{point} {ordinal}" if ordinal else "none",
+    ]
     return subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "killed.py"), str(account.config), point, str(ordinal)],
-        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=300, check=False,
+        [sys.executable, "-m", "workbench.rehearsal.child", str(account.config), *command],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 

@@ -165,6 +165,11 @@ def open_workspace(config: Path | str | None = None, *, read_only: bool = False)
         database.check()
     else:
         database.migrate()
+    return assemble(settings, database)
+
+
+def assemble(settings: Settings, database: Database) -> Workspace:
+    """Put a workspace together from settings and a database that has this version's tables."""
     segments = SegmentLibrary(database)
     groups = Groups(database, settings.account.salt)
     lake = Lake(settings.directory, database, settings.catalogue, settings.identities.values())

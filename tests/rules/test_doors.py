@@ -11,7 +11,7 @@ DOORS = {
     "duckdb": {"store/engine.py"},
     "sqlalchemy": {
         "store/database.py", "store/tables.py", "store/lake.py", "store/versions.py", "store/ingest/run.py",
-        "store/sweep.py", "store/migrations/versions/0001_first_tables.py",
+        "store/copied.py", "store/sweep.py", "store/migrations/versions/0001_first_tables.py",
         "store/migrations/versions/0002_deleted_files.py", "store/migrations/versions/0003_control_groups.py",
         "store/migrations/versions/0004_purposes_and_batches.py",
         "store/migrations/versions/0005_order_of_runs.py", "store/migrations/versions/0006_audit_trail.py",

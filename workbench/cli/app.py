@@ -21,6 +21,7 @@ from workbench.cli import (
     measure,
     previewing,
     proof,
+    rehearsing,
     rejected,
     sandbox,
     sending,
@@ -63,6 +64,7 @@ app.add_typer(lists.app, name="lists")
 app.add_typer(lake.app, name="lake")
 app.command("reach")(data.reach)
 app.command("plan")(sending.plan)
+app.command("rehearse")(rehearsing.rehearse)
 app.command("send")(sending.send)
 app.command("resume")(sending.resume)
 app.add_typer(sending.history, name="runs")

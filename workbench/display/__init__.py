@@ -15,7 +15,7 @@ from workbench import charts, progress
 from workbench.campaigns import goal
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET, held_label, steps
-from workbench.display import content, insight, lookup, measures, trail, trying
+from workbench.display import content, insight, lookup, measures, rehearsal, trail, trying
 from workbench.errors import WorkbenchError
 from workbench.export.ledger import RequestState
 from workbench.reach import Reach
@@ -321,4 +321,5 @@ SHOWN: dict[type, tuple[Callable[[Any], str], Callable[[Any], str], Callable[[An
     **lookup.SHOWN,
     **trail.SHOWN,
     **trying.SHOWN,
+    **rehearsal.SHOWN,
 }

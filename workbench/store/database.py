@@ -1,8 +1,9 @@
 """One SQL database for decisions: SQLite in the state folder by default, PostgreSQL by URL."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -38,6 +39,14 @@ class Database:
         """Close the connections that no transaction holds; the next transaction opens a new one."""
         self._engine.dispose()
 
+    def watch(
+        self, around: Callable[[str, Callable[..., Any]], Callable[..., Any]], begun: Callable[[], None]
+    ) -> None:
+        """Let every commit go through a call of ``around``, and tell of every transaction that begins."""
+        dialect = self._engine.dialect
+        dialect.do_commit = around("commit", dialect.do_commit)  # type: ignore[method-assign]
+        sa.event.listen(self._engine, "begin", lambda _: begun())
+
     @property
     def is_sqlite(self) -> bool:
         """Whether this is the embedded database of one machine."""
@@ -71,6 +80,21 @@ class Database:
             StoreError: the database is unreachable.
         """
         with self._errors(), self._engine.connect().execution_options(reading=True) as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """One read transaction that sees the rows of one instant, whatever others write meanwhile.
+
+        Raises:
+            StoreError: the database is unreachable.
+        """
+        if self.is_sqlite:
+            with self.reading() as connection:
+                yield connection
+            return
+        with self._errors(), self._engine.connect() as connection:
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
 
     def migrate(self) -> None:

@@ -199,4 +199,5 @@ def test_the_public_names_are_pinned() -> None:
         "parse_answers",
         "report",
         "reset",
+        "texts",
     ]

@@ -9,7 +9,7 @@ The package imports nothing else of the workbench: it judges an export by its ow
 from workbench.export.sandbox.answers import Answer, parse_answers
 from workbench.export.sandbox.archive import reset
 from workbench.export.sandbox.receiver import Receiver
-from workbench.export.sandbox.report import DroppedBatch, Report, RequestLine, accepted, report
+from workbench.export.sandbox.report import DroppedBatch, Report, RequestLine, accepted, report, texts
 
 __all__ = [
     "Answer",
@@ -21,4 +21,5 @@ __all__ = [
     "parse_answers",
     "report",
     "reset",
+    "texts",
 ]

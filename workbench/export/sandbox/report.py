@@ -89,10 +89,19 @@ def accepted(directory: Path, run_id: str | None = None) -> Iterator[dict[str, A
     Raises:
         FileNotFoundError: No receiver has run in the directory.
     """
+    return map(json.loads, texts(directory, run_id))
+
+
+def texts(directory: Path, run_id: str | None = None) -> Iterator[str]:
+    """Give the JSON texts of the stored batches as they came, in arrival order.
+
+    Raises:
+        FileNotFoundError: No receiver has run in the directory.
+    """
     with closing(_open(directory)) as sql:
         select = "SELECT batch FROM batches WHERE ?1 IS NULL OR run_id = ?1 ORDER BY id"
         for row in sql.execute(select, (run_id,)):
-            yield json.loads(row["batch"])
+            yield row["batch"]
 
 
 _DROPPED = "SELECT rule, reason, count(*) FROM dropped GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
