@@ -7,17 +7,15 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import polars as pl
 import pytest
 from accounts import NOW, Account
+from fire import check
 
-from workbench import proof, runs
-from workbench.campaigns import control
-from workbench.export.ledger import RequestState, RunState
-from workbench.export.sandbox import Receiver, accepted
+from workbench import runs
+from workbench.export.ledger import RunState
+from workbench.export.sandbox import Receiver
 
 ROOT = Path(__file__).parents[1]
-HELD_OUT = {n for n in range(1000) if control.key("test-salt/control/hello", f"{n:05d}") < "1999999a"}
 POINTS = [
     *((f"{side} fsync", n) for side in ("before", "after") for n in (1, 2, 4, 6, 8)),
     ("before rename", 1), ("after rename", 1),
@@ -43,27 +41,6 @@ def killed(account: Account, point: str, ordinal: int) -> "subprocess.CompletedP
         [sys.executable, "-m", "workbench.rehearsal.child", str(account.config), *command],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-
-
-def check(account: Account, folder: Path) -> None:
-    """What arrived, what the ledger says of it, and what the lake was told of the held out."""
-    workspace = account.workspace
-    (run,) = workspace.ledger.newest()
-    arrived = [batch["source_request_id"] for batch in accepted(folder)]
-    users = {int(batch["user_identities"]["customer_id"]) for batch in accepted(folder)}
-    audience = pl.read_parquet(workspace.settings.directory / run.audience_path)
-    sent = audience.filter(pl.col("verdict") == "send")
-    assert len(arrived) == len(set(arrived)) == 500
-    assert set(arrived) == set(sent["source_request_id"])
-    assert not users & HELD_OUT
-    assert audience.height == 1000 == sum(row["users"] for row in run.verdicts)
-    assert run.state is RunState.COMPLETED
-    assert {state: users for state, users in workspace.ledger.totals(run.run_id).items() if users} == {
-        RequestState.ACCEPTED: 500
-    }
-    assert proof.verify(workspace, run.run_id).holds is True
-    events = workspace.lake.at().catalogue.events["Control Group"]
-    assert events.rows == len(HELD_OUT)
 
 
 def finish(account: Account) -> None:

@@ -50,7 +50,7 @@ CASES: dict[str, tuple[Callable[[Batches], Batches], dict[str, int]]] = {
     "again with the same ids": (lambda found: [*found, *found[:3]], {}),
     "lost": (lambda found: found[:-3], {"users": 497, "missing": 3}),
     "again under another id": (
-        lambda found: [*found, as_(found[0], source_request_id="fresh")], {"doubled": 1},
+        lambda found: [*found, as_(found[0], source_request_id="fresh")], {"doubled": 1, "changed": 1},
     ),
     "another user": (
         lambda found: [*found, as_(found[0], source_request_id="fresh", user_identities={"email": "x@y.example"})],
@@ -59,7 +59,7 @@ CASES: dict[str, tuple[Callable[[Batches], Batches], dict[str, int]]] = {
     "other bytes": (lambda found: [as_(found[0], ip="127.0.0.1"), *found[1:]], {"changed": 1}),
     "under the identity of another": (
         lambda found: [as_(found[0], user_identities=found[1]["user_identities"]), *found[1:]],
-        {"doubled": 1, "changed": 1},
+        {"users": 499, "missing": 1, "doubled": 1, "changed": 1},
     ),
 }  # fmt: skip
 

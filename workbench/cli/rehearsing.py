@@ -27,7 +27,7 @@ from workbench.runs import Report
 from workbench.workspace import open_workspace
 
 MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
-NUMBERS = ("arrived", "missing", "doubled", "held out", "over cap", "rejected", "again", "resumed")
+NUMBERS = ("arrived", "missing", "doubled", "held out", "rejected", "resumed")
 
 
 def rehearse(
@@ -96,10 +96,7 @@ def _show(found: Rehearsal) -> None:
     table = Table("", Column("fault", no_wrap=True), *numbers, "verdict", box=SIMPLE_HEAD, padding=(0, 1))
     for row in found.rows:
         came = row.arrived
-        counts = (
-            came.users, came.missing, came.doubled, came.held_out, came.over_cap, row.rejected, row.repeated,
-            row.resumed,
-        )  # fmt: skip
+        counts = (came.users, came.missing, came.doubled, came.held_out, row.rejected, row.resumed)
         table.add_row(MARKS[row.holds], row.name, *(f"{count:,}" for count in counts), escape(row.verdict))
     out.print(table)
     planned = found.plan

@@ -56,14 +56,13 @@ class Theatre:
     database: str | None
     keeps: bool
 
-    def undisturbed(self) -> tuple[Row, Mapping[str, int]]:
-        """Send in a process of its own, and return how often it reached each point too."""
+    def counted(self) -> tuple[Row, Mapping[str, int]]:
+        """Send undisturbed in a process of its own, and return how often it reached each point too."""
         began = time.monotonic()
         with self._stage("none") as (stage, receiver):
             code, seen, said = self._child(stage, NOWHERE)
             failed = () if code == 0 else (f"the process ended with {code}: {said}",)
-            resumed = self._finish(stage) if code else 0
-            return self._row(stage, receiver, NONE, began, resumed=resumed, failed=failed), seen
+            return self._row(stage, receiver, NONE, began, failed=failed), seen
 
     def faulty(self, fault: Fault) -> Row:
         """Send to a receiver with a fault."""
@@ -72,7 +71,8 @@ class Theatre:
             flying = self.original.settings.mparticle.in_flight
             script = fault.script(requests=self.wanted.requests, in_flight=flying)
             receiver.play(sandbox.parse_answers(script))
-            return self._row(stage, receiver, fault, began, resumed=self._finish(stage))
+            resumed, failed = self._finish(stage)
+            return self._row(stage, receiver, fault, began, resumed=resumed, failed=failed)
 
     def killed(self, point: Point) -> Row:
         """Send in a process that dies at a point, then go on in this one."""
@@ -82,8 +82,10 @@ class Theatre:
             reached = code == -signal.SIGKILL
             failed = () if code == 0 or reached else (f"the process ended with {code}: {said}",)
             fault = replace(KILL, name=f"kill {point}", sentence=f"kill -9 at: {point}")
-            resumed = 1 + self._finish(stage)
-            return self._row(stage, receiver, fault, began, resumed=resumed, reached=reached, failed=failed)
+            resumed, stuck = self._finish(stage)
+            return self._row(
+                stage, receiver, fault, began, resumed=1 + resumed, reached=reached, failed=failed + stuck
+            )
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[tuple[Stage, sandbox.Receiver]]:
@@ -126,8 +128,8 @@ class Theatre:
         lines = err.strip().splitlines() or ["it said nothing"]
         return child.returncode, json.loads(out) if child.returncode == 0 else {}, lines[-1]
 
-    def _finish(self, stage: Stage) -> int:
-        """Send, then go on until the run has ended; return how often it was gone on with."""
+    def _finish(self, stage: Stage) -> tuple[int, tuple[str, ...]]:
+        """Send, then go on until the run has ended; return how often it was gone on with, and what kept it."""
         workspace, ledger = stage.workspace, stage.workspace.ledger
         for resumed in range(MOST_RESUMES):
             try:
@@ -141,9 +143,11 @@ class Theatre:
             except BusyError:
                 # A server may hold the lock of a process that is dead for a moment longer.
                 time.sleep(BUSY_SECONDS)
+            except WorkbenchError as error:
+                return resumed, (str(error),)
             else:
-                return resumed
-        return MOST_RESUMES
+                return resumed, ()
+        return MOST_RESUMES, (f"the run has not ended after {MOST_RESUMES} times",)
 
     def _row(
         self,
@@ -152,7 +156,7 @@ class Theatre:
         fault: Fault,
         began: float,
         *,
-        resumed: int,
+        resumed: int = 0,
         reached: bool = True,
         failed: tuple[str, ...] = (),
     ) -> Row:
@@ -198,7 +202,7 @@ def _wrong(
         f"{found.doubled:,} users doubled": found.doubled,
         f"{found.held_out:,} held-out users sent to": found.held_out,
         f"{found.strange:,} batches to nobody of the plan": found.strange,
-        f"{found.changed:,} batches with other bytes": found.changed,
+        f"{found.changed:,} batches with other ids or bytes": found.changed,
         f"{found.over_cap:,} over the cap": found.over_cap,
         f"{rejected:,} users rejected": 0 if may_reject else rejected,
     }

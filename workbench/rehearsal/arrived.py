@@ -53,12 +53,12 @@ class Arrived:
     """What arrived, after the receiver dropped what it knew by its id.
 
     Attributes:
-        users: users of the plan all of whose batches arrived.
-        missing: users of the plan of whom a batch did not.
+        users: users of the plan of whom as many batches arrived as it has, or more.
+        missing: users of the plan of whom fewer batches arrived than it has.
         doubled: users of whom more arrived than the plan has.
         held_out: held-out users with one of whose identities a batch arrived.
         strange: batches of somebody who is not in the plan.
-        changed: batches with other bytes than the plan's.
+        changed: batches of the plan's users with another id or other bytes.
         over_cap: how many users more than the cap.
     """
 
@@ -102,22 +102,18 @@ def arrived(found: Wanted, receiver: Path) -> Arrived:
         receiver: the folder of a sandbox.
     """
     came = _frame(texts(receiver))
-    theirs = came.join(found.batches, on="id", how="left")
-    per_user = found.batches.group_by("who").agg(planned=pl.len())
-    counted = per_user.join(came.group_by("who").agg(came=pl.len()), on="who", how="left")
-    lacking = found.batches.join(came, on="id", how="anti")["who"].n_unique()
-    strange = came.join(found.batches, on="who", how="anti")
-    users = found.users - lacking
+    planned = found.batches.group_by("who").agg(planned=pl.len())
+    counted = planned.join(came.group_by("who").agg(came=pl.len()), on="who", how="left").fill_null(0)
+    missing = counted.filter(pl.col("came") < pl.col("planned")).height
+    known = came.join(planned, on="who", how="semi")
     reached = came["who"].n_unique()
     return Arrived(
-        users=users,
-        missing=lacking,
+        users=found.users - missing,
+        missing=missing,
         doubled=counted.filter(pl.col("came") > pl.col("planned")).height,
         held_out=_met(found.held_out, came),
-        strange=strange.height,
-        changed=theirs.filter(
-            (pl.col("text") != pl.col("text_right")) | (pl.col("who") != pl.col("who_right"))
-        ).height,
+        strange=came.height - known.height,
+        changed=known.join(found.batches, on=["who", "id", "text"], how="anti").height,
         over_cap=0 if found.cap is None else max(reached - found.cap, 0),
     )
 

@@ -76,13 +76,16 @@ def rehearse(
             original=workspace, source=source, plan=planned, wanted=found, folder=folder, database=database,
             keeps=keep is not None,
         )  # fmt: skip
-        report("rehearse", 0, 1 + len(menu) + len(at or points.SPREAD))
-        first, seen = theatre.undisturbed()
-        fatal = at if at is not None else points.everywhere(seen) if kills == ALL else points.spread(seen)
-        total = 1 + len(menu) + len(fatal)
+        report("rehearse", 0, 1 + len(menu) + len(points.SPREAD if at is None else at))
+        if at is None:
+            first, seen = theatre.counted()
+            at = points.everywhere(seen) if kills == ALL else points.spread(seen)
+        else:
+            first = theatre.faulty(NONE)
+        total = 1 + len(menu) + len(at)
         rows = [first]
         report("rehearse", 1, total)
-        for row in _others(theatre, menu, fatal):
+        for row in _others(theatre, menu, at):
             rows.append(row)
             report("rehearse", len(rows), total)
     return Rehearsal(
