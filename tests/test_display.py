@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from accounts import NOW, Account
@@ -12,6 +13,7 @@ import workbench
 from workbench import charts, display, measure, runs
 from workbench.export.sandbox import Receiver
 from workbench.reach import curve, diff, history, overlap
+from workbench.rehearsal import rehearse
 from workbench.segments import qualify
 from workbench.segments.build import bucket, did, prop, user
 from workbench.segments.model import Segment
@@ -248,3 +250,28 @@ def test_the_audit_trail_shows_who_did_what(shell: InteractiveShell, shop: Accou
     assert "00001" not in str(page.data)
     (empty,) = shown(shell, shop.workspace.trail.entries(who="nobody"))
     assert empty.data["text/plain"] == "no such entries"
+
+
+def test_a_rehearsal_shows_a_row_a_fault(shell: InteractiveShell, shop: Account) -> None:
+    """The marks, the counts and the words; what failed is said above the table too."""
+    found = rehearse(shop.workspace, "hello", as_of=NOW, faults=["rejected"], kills="none")
+    (page,) = shown(shell, found)
+    assert texts(page.data["text/html"]) == [
+        ["", "Fault", "Arrived", "Missing", "Doubled", "Held out", "Rejected", "Resumed", "Verdict"],
+        ["✓", "none", "500", "0", "0", "0", "0", "0", "every user once"],
+        ["✓", "rejected", "400", "0", "0", "0", "100", "0", "400 users once, 100 rejected and told as such"],
+    ]
+    assert page.data["text/plain"] == (
+        "rehearsal of hello-20260701T120000Z: 2 of 2 hold, 500 users each, nobody was sent to"
+    )
+    none, rejected = found.rows
+    failed = replace(
+        found, rows=(replace(none, faults=("3 users missing",)), replace(rejected, reached=False))
+    )
+    (page,) = shown(shell, failed)
+    assert "none: 3 users missing." in page.data["text/html"]
+    assert [row[0] for row in texts(page.data["text/html"])] == ["", "✗", "?"]
+    assert (found.holds, failed.holds) == (True, False)
+    assert failed.frame["verdict"].to_list() == [
+        "3 users missing", "not reached; 400 users once, 100 rejected and told as such",
+    ]  # fmt: skip

@@ -195,7 +195,7 @@ def test_groups_duplicates_a_cap_and_push_tokens(account: Account) -> None:
     ("what", "fault", "found", "said"),
     [
         ("fresh ids", "reset-after", "doubled", "users doubled"),
-        ("too early", "200", "missing", "users missing"),
+        ("too early", "200", "missing", "users missing; the ledger says 500 accepted"),
     ],
 )
 def test_a_broken_path_is_found(shop: Account, what: str, fault: str, found: str, said: str) -> None:
