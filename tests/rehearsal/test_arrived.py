@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import requests
 from accounts import NOW, Account
 
 from workbench import runs
-from workbench.export.sandbox import Receiver
-from workbench.rehearsal.arrived import Arrived, Wanted, arrived, wanted
+from workbench.export.sandbox import Receiver, texts
+from workbench.rehearsal.arrived import Arrived, Wanted, _frame, arrived, wanted
 from workbench.runs.planning import silent
 from workbench.store.lake import utc_now
 
@@ -86,3 +88,19 @@ def test_a_held_out_user_is_known_by_any_identity(
     post(receiver, [*batches, as_(batches[0], source_request_id="fresh", user_identities=stranger)])
     expected = {**FINE, "held_out": 1, "strange": 1, "over_cap": 1}
     assert arrived(found, tmp_path / "receiver") == Arrived(**expected)
+
+
+def test_what_is_no_message_counts_for_no_cap(
+    stage: tuple[Wanted, Batches, Receiver], tmp_path: Path
+) -> None:
+    """A request of a plan that sends to nobody, of another user: it has to arrive, and fills no place of the cap."""
+    found, batches, receiver = stage
+    more = as_(batches[0], source_request_id="leaves", user_identities={"email": "gone@example.com"})
+    post(receiver, [*batches, more])
+    alone = replace(found, batches=found.batches.head(0), cap=None)
+    came = _frame(texts(tmp_path / "receiver")).drop("identities").filter(id="leaves")
+    both = replace(found, batches=pl.concat([found.batches, came.with_columns(message=pl.lit(value=False))]))
+    assert both.users == 500
+    assert arrived(both, tmp_path / "receiver") == Arrived(**FINE)
+    assert arrived(found, tmp_path / "receiver") == Arrived(**{**FINE, "strange": 1, "over_cap": 1})
+    assert arrived(alone, tmp_path / "receiver").strange == 501

@@ -77,6 +77,7 @@ def test_every_row_is_copied(
     with staged(account, tmp_path) as stage:
         assert rows(stage.workspace.database) == before
         assert stage.workspace.database.is_sqlite
+        stage.workspace.database.check()
     assert rows(account.workspace.database) == before
 
 

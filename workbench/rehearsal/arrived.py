@@ -31,7 +31,8 @@ class Wanted:
     """What a plan wants to arrive.
 
     Attributes:
-        batches: ``who, id, text``, one row a batch: digests of its identities and of its bytes, and its id.
+        batches: ``who, id, text, message``, one row a batch: digests of its identities and of its bytes, its
+            id, and whether it is in a request of those whom the plan sends to.
         held_out: ``user_code, name, value``: the identities of the held out, as they are compared.
         requests: how many requests the batches are in.
         cap: of the run; None for none.
@@ -45,7 +46,7 @@ class Wanted:
     @property
     def users(self) -> int:
         """How many users are to be sent to."""
-        return self.batches["who"].n_unique()
+        return self.batches.filter("message")["who"].n_unique()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +85,14 @@ def wanted(workspace: Workspace, planned: Plan, folder: Path, report: Report) ->
         StoreError: the lake cannot be read, or the files cannot be written.
     """
     written = freeze(workspace, planned, report, directory=folder.parent, folder=folder.name)
+    sends = set(pl.read_parquet(folder / frozen.AUDIENCE)["request"].drop_nulls())
+    parts = [pl.DataFrame(schema={**BATCHES, "message": pl.Boolean})]
     with (folder / frozen.BODIES).open("rb") as bodies:
-        batches = _frame(sent.text for body in bodies for sent in read_batches(body, bulk=True))
+        for number, body in enumerate(bodies, 1):
+            batches = _frame(sent.text for sent in read_batches(body, bulk=True)).drop("identities")
+            parts.append(batches.with_columns(message=pl.lit(number in sends)))
     return Wanted(
-        batches=batches.drop("identities"),
+        batches=pl.concat(parts),
         held_out=_held_out(workspace, planned),
         requests=len(written.requests),
         cap=planned.campaign.campaign.cap.per_run,
@@ -102,16 +107,17 @@ def arrived(found: Wanted, receiver: Path) -> Arrived:
         receiver: the folder of a sandbox.
     """
     came = _frame(texts(receiver))
-    planned = found.batches.group_by("who").agg(planned=pl.len())
+    planned = found.batches.group_by("who").agg(planned=pl.len(), message=pl.col("message").any())
     counted = planned.join(came.group_by("who").agg(came=pl.len()), on="who", how="left").fill_null(0)
-    missing = counted.filter(pl.col("came") < pl.col("planned")).height
+    lacking = pl.col("came") < pl.col("planned")
     known = came.join(planned, on="who", how="semi")
-    reached = came["who"].n_unique()
+    messages = came.join(planned.filter(~pl.col("message")), on="who", how="anti")
+    reached = messages["who"].n_unique()
     return Arrived(
-        users=found.users - missing,
-        missing=missing,
+        users=counted.filter("message", ~lacking).height,
+        missing=counted.filter(lacking).height,
         doubled=counted.filter(pl.col("came") > pl.col("planned")).height,
-        held_out=_met(found.held_out, came),
+        held_out=_met(found.held_out, messages),
         strange=came.height - known.height,
         changed=known.join(found.batches, on=["who", "id", "text"], how="anti").height,
         over_cap=0 if found.cap is None else max(reached - found.cap, 0),

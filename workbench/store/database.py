@@ -121,6 +121,17 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def stamp(self) -> None:
+        """Say that the tables are those of this version of the workbench; whoever made them knows.
+
+        Raises:
+            StoreError: unreachable.
+        """
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with self._errors(), self._engine.begin() as connection:
+            MigrationContext.configure(connection).stamp(ScriptDirectory.from_config(config), "head")
+
     def check(self) -> None:
         """Refuse a database that this version cannot read.
 
