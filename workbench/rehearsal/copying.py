@@ -22,8 +22,8 @@ from workbench.export.client import Client
 from workbench.rehearsal.faults import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
 from workbench.settings import FILE_NAME, Credentials, Settings
 from workbench.store import copied, tables
+from workbench.store.canonical import content_digest
 from workbench.store.database import Database
-from workbench.store.versions import content_digest
 from workbench.workspace import Workspace, assemble
 
 PREFIX = "workbench-rehearsal-"
