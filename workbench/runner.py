@@ -16,7 +16,7 @@ from jupyter_client.manager import AsyncKernelManager
 from papermill.exceptions import PapermillExecutionError
 
 from workbench.errors import NotFoundError, PapermillError, UndeliveredError, WorkbenchError
-from workbench.export.ledger import RequestState, Run, RunState
+from workbench.export.ledger import Kind, RequestState, Run, RunState
 from workbench.kernels import environment, short_runtime
 from workbench.runs import run_id
 from workbench.workspace import Workspace
@@ -90,6 +90,11 @@ def run_send(
     rejected = workspace.ledger.totals(this_run)[RequestState.REJECTED]
     if rejected:
         raise UndeliveredError(f"{rejected:,} users were rejected; see workbench runs show {this_run}")
+    left = workspace.ledger.totals(this_run, Kind.LEAVE)[RequestState.REJECTED]
+    if left:
+        raise UndeliveredError(
+            f"{left:,} users who leave the audience were rejected; see workbench runs show {this_run}"
+        )
     return Executed(notebook=output, run=run)
 
 

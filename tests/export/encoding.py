@@ -9,7 +9,7 @@ import polars as pl
 
 from workbench.campaigns.content.rendering import Rendering, templates
 from workbench.campaigns.library import SavedCampaign
-from workbench.campaigns.model import Campaign, Content, SegmentPin
+from workbench.campaigns.model import Campaign, Content, Membership, SegmentPin
 from workbench.export import linter, payload, tokens
 from workbench.store import engine
 from workbench.store.catalogue import STANDARD_DEVICE, Catalogue, Property
@@ -39,18 +39,22 @@ CATALOGUE = Catalogue(
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Some people (``user_id`` and attributes), their devices, and what a campaign says to them."""
+    """Some people (``user_id`` and attributes), their devices, and what a campaign says to them; ``attribute`` tells its audience."""
 
     people: Sequence[Mapping[str, Any]]
     devices: Sequence[Mapping[str, Any]] = ()
     content: Content = field(default_factory=Content)
     identities: Mapping[str, str] = field(default_factory=lambda: dict(IDENTITIES))
     run_id: str = "hello-20260701T120000Z"
+    attribute: str | None = None
 
     @property
     def envelope(self) -> payload.Envelope:
         """What the batches share."""
-        campaign = Campaign(id="hello", name="Hello", segment=SegmentPin(name="all"), content=self.content)
+        campaign = Campaign(
+            id="hello", name="Hello", segment=SegmentPin(name="all"), content=self.content,
+            membership=None if self.attribute is None else Membership(attribute=self.attribute),
+        )  # fmt: skip
         stored = Version(
             id="hello", version=1, digest="", body={}, created_at=NOW, created_by="tester", archived_at=None
         )

@@ -37,7 +37,8 @@ def batch(
         "user_identities": {name: value for name, value in known.items() if value is not None},
     }
     chosen = {name: json_value(person.get(name)) for name in world.content.attributes}
-    if present := {name: value for name, value in chosen.items() if value is not None}:
+    present = {name: value for name, value in chosen.items() if value is not None}
+    if present := present | ({} if world.attribute is None else {world.attribute: True}):
         body["user_attributes"] = present
     if token is not None:
         body["device_info"] = {"platform": "iOS", "push_token": token}

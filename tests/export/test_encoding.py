@@ -52,8 +52,9 @@ PEOPLE = st.fixed_dictionaries(
         "tags": st.none() | st.lists(TEXTS, max_size=4),
     }
 )  # fmt: skip
+NAMED = ["name", "points", "vip", "born", "seen", "tags", "app", "user_id"]
 NAMES = st.lists(
-    st.sampled_from(["name", "points", "vip", "born", "seen", "tags", "app", "user_id"]),
+    st.sampled_from(NAMED),
     max_size=8,
     unique=True,
 )
@@ -71,6 +72,7 @@ VALUES = st.dictionaries(
 @given(
     st.lists(PEOPLE, min_size=1, max_size=4, unique_by=lambda person: person["user_id"]),
     NAMES, VALUES, st.lists(st.text(max_size=4), max_size=3), st.booleans(), st.booleans(),
+    st.none() | st.text(min_size=1, max_size=4).filter(lambda name: name not in NAMED),
 )  # fmt: skip
 def test_bytes_and_ids_are_those_of_python(
     people: list[dict[str, Any]],
@@ -79,8 +81,9 @@ def test_bytes_and_ids_are_those_of_python(
     tokens: list[str],
     push: bool,
     known: bool,
+    attribute: str | None,
 ) -> None:
-    """Every type, every escape, every subset of attributes, with and without identities and devices."""
+    """Every type, every escape, every subset of attributes, with and without identities, devices and audience."""
     devices = [
         {
             "user_code": code,
@@ -97,6 +100,7 @@ def test_bytes_and_ids_are_those_of_python(
         devices=devices,
         content=Content(attributes=tuple(names), values=values, push_tokens=push),
         identities={"customer_id": "user_id", "email": "email", "other": "points"} if known else {},
+        attribute=attribute,
     )
     found = [(code, request, body.encode()) for code, request, body in world.batches().iter_rows()]
     assert found == list(naive.bodies(world))

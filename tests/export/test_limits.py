@@ -57,6 +57,7 @@ def test_a_byte_too_much_is_found(person: dict[str, Any], tokens: list[str | Non
                 values={**filled(fill), "text": "{{ Profile.name | default: '-' }}"},
                 push_tokens=push,
             ),
+            attribute="in_winback" if push else None,
         )
 
     sizes = world(0).batches()["body"].str.len_bytes().to_list()

@@ -15,7 +15,7 @@ from workbench.store.held import profiles_at
 
 SCHEMA = {
     "user_code": pl.UInt32, "held_by": pl.String, "cap_key": pl.UInt64, "duplicate": pl.Boolean,
-    "reachable": pl.Boolean, "unsubscribed": pl.Boolean, "consent_missing": pl.Boolean,
+    "astride": pl.Boolean, "reachable": pl.Boolean, "unsubscribed": pl.Boolean, "consent_missing": pl.Boolean,
     "too_often": pl.String, "render": pl.String, "lint": pl.String,
 }  # fmt: skip
 # Two row groups of a profile file, which are read whole.
@@ -105,7 +105,7 @@ def candidates(
 
     Returns:
         One row a user, in the order of ``user_code``, with the columns of ``SCHEMA``; ``duplicate`` as
-        in ``campaigns.duplicates``.
+        in ``campaigns.duplicates``, and ``astride`` where the other side has an identity of the user's.
     """
     values = identities_sql(identities, catalogue)
     shared = [n for n, attribute in enumerate(identities.values()) if attribute != "user_id"]
@@ -151,7 +151,7 @@ WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}{others}"""
     too_often = None
     if messages.any:
         too_often = messages.too_often(connection, "known", list(digests))
-    stored = [name for name in SCHEMA if name not in {"duplicate", "too_often"}]
+    stored = [name for name in SCHEMA if name not in {"duplicate", "astride", "too_often"}]
     found = engine.frame(connection, f"SELECT {', '.join(stored)} FROM known WHERE qualified")
     engine.execute(connection, "DROP TABLE known")
     connection.unregister("qualified")
@@ -162,7 +162,10 @@ def _marked(found: pl.DataFrame, doubled: pl.DataFrame, too_often: pl.DataFrame 
     """Add whom another step has found, and order by user."""
     if not found["user_code"].is_sorted():
         found = found.sort("user_code")
-    found = found.with_columns(duplicate=pl.col("user_code").is_in(doubled["user_code"].implode()))
+    found = found.with_columns(
+        duplicate=pl.col("user_code").is_in(doubled["user_code"].implode()),
+        astride=pl.col("user_code").is_in(doubled.filter("astride")["user_code"].implode()),
+    )
     if too_often is None:
         found = found.with_columns(too_often=pl.lit(None, pl.String))
     else:

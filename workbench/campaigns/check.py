@@ -5,19 +5,18 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
-from workbench.campaigns import frequency, goal
+from workbench.campaigns import frequency, goal, membership
 from workbench.campaigns.content import shorthand, template
 from workbench.campaigns.groups import Standing
+from workbench.campaigns.membership import LONGEST_NAME, MOST_NAMES
 from workbench.campaigns.model import Campaign, Control, Delivery, Schedule
 from workbench.errors import CampaignError, Problem, nearest
 from workbench.settings import Settings
 from workbench.store.catalogue import Catalogue, Property
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
-LONGEST_NAME = 256
 LONGEST_VALUE = 4096
 LARGEST_WHOLE = 2**63 - 1
-MOST_NAMES = 100
 SMALLEST_CAP = 100
 LONGEST_TEMPLATE = 20_000
 RESERVED = frozenset({"campaign_id", "campaign_name", "campaign_version", "run_id", "arm", "test"})
@@ -48,6 +47,7 @@ def check(
     found += _content(campaign, catalogue, constants)
     found += goal.problems(campaign.goal, catalogue) if campaign.goal else ()
     found += frequency.problems(campaign.frequency)
+    found += membership.problems(campaign)
     if found:
         raise CampaignError(campaign.id, found)
 

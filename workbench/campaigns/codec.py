@@ -14,7 +14,7 @@ from workbench.segments.codec import problems, with_kinds, written
 
 _DESCRIBED: tuple[Any, ...] = (
     model.Campaign, model.SegmentPin, model.Control, model.Goal, model.Cap, model.SafetyCheck, model.Content,
-    model.Schedule, model.QuietHours, model.Delivery, model.Frequency, model.Live,
+    model.Schedule, model.QuietHours, model.Delivery, model.Frequency, model.Membership, model.Live,
 )  # fmt: skip
 for _described in _DESCRIBED:
     _described.__pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)

@@ -22,7 +22,7 @@ def digest(identity: str) -> str:
 
 
 def duplicates_sql(table: str, digests: list[str]) -> str:
-    """Return SQL for the ``user_code`` of every duplicate, each once.
+    """Return SQL for ``user_code, astride`` of every duplicate, each once: whether the other side has the identity.
 
     Args:
         table: one row a user who is qualified or held out: ``user_code, qualified, held_by, cap_key``
@@ -30,7 +30,9 @@ def duplicates_sql(table: str, digests: list[str]) -> str:
         digests: its columns with an identity each.
     """
     each = [_duplicates(table, name) for name in digests]
-    return " UNION ".join(each) or "SELECT NULL::UINTEGER AS user_code WHERE false"
+    if not each:
+        return "SELECT NULL::UINTEGER AS user_code, false AS astride WHERE false"
+    return f"SELECT user_code, bool_or(both_sides) AS astride FROM ({' UNION ALL '.join(each)}) GROUP BY user_code"
 
 
 def _duplicates(table: str, name: str) -> str:
@@ -38,7 +40,7 @@ def _duplicates(table: str, name: str) -> str:
     group = f"OVER (PARTITION BY {name})"
     order = f"OVER (PARTITION BY {name}, qualified ORDER BY cap_key, user_code)"
     return (
-        f"SELECT user_code FROM (SELECT user_code, qualified, "
+        f"SELECT user_code, both_sides FROM (SELECT user_code, qualified, "
         f"CASE WHEN held_by IS NOT NULL THEN bool_or(qualified AND held_by IS NULL) {group} "
         f"ELSE bool_or(held_by IS NOT NULL) {group} END AS both_sides, row_number() {order} AS place "
         f"FROM {table} SEMI JOIN (SELECT {name} FROM {table} WHERE {name} IS NOT NULL "

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from workbench import alerts
-from workbench.campaigns import codec
+from workbench.campaigns import codec, membership
 from workbench.campaigns.check import check
 from workbench.campaigns.content.constants import constants
 from workbench.campaigns.groups import Groups
@@ -61,6 +61,7 @@ class CampaignLibrary:
             message = f'"{campaign.id}" is archived and had its runs; choose another id'
             raise CampaignError(campaign.id, [Problem(path="id", message=message)])
         _refuse_addresses(campaign)
+        self._refuse_taken(campaign)
         if found is None:
             at = f" version {pin.version}" if pin.version else ""
             saved = ", ".join(f'"{name}"' for name in self._segments.names()) or "none"
@@ -85,6 +86,8 @@ class CampaignLibrary:
     def clone(self, key: str, new_id: str, *, catalogue: Catalogue, now: datetime) -> SavedCampaign:
         """Save a copy under another id: a campaign of its own, with its own control group and runs.
 
+        It keeps no audience: the attribute stays with the original.
+
         Raises:
             CampaignError: the id is taken or malformed.
             NotFoundError: no such campaign.
@@ -92,7 +95,7 @@ class CampaignLibrary:
         original = self.get(key).campaign
         if self._versions.find(new_id, 1) is not None:
             raise CampaignError(new_id, [Problem(path="id", message="is taken; ids are never used twice")])
-        copy = replace(original, id=new_id, name=f"{original.name} (copy)")
+        copy = replace(original, id=new_id, name=f"{original.name} (copy)", membership=None)
         return self.save(copy, catalogue=catalogue, now=now)
 
     def archive(self, key: str, *, now: datetime) -> None:
@@ -102,6 +105,14 @@ class CampaignLibrary:
             NotFoundError: no such campaign.
         """
         self._versions.archive(key, now=now)
+
+    def _refuse_taken(self, campaign: Campaign) -> None:
+        """Two campaigns that keep one attribute would take out each other's users."""
+        if campaign.membership is None:
+            return
+        problem = membership.taken(campaign, [saved.campaign for saved in self.newest()])
+        if problem is not None:
+            raise CampaignError(campaign.id, [problem])
 
     def _saved(self, version: Version) -> SavedCampaign:
         return SavedCampaign(

@@ -139,6 +139,19 @@ class Frequency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """An audience at mParticle that the campaign keeps: a user attribute that is true while a user is in it.
+
+    Attributes:
+        attribute: its name at mParticle; no other campaign uses it.
+        leaving: what becomes of the attribute of who is no longer in the audience.
+    """
+
+    attribute: str
+    leaving: Literal["set false", "delete", "keep"] = "set false"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
     """The trigger of a live campaign."""
 
@@ -169,6 +182,7 @@ class Campaign:
     safety_check: SafetyCheck | None = None
     delivery: Delivery = Delivery()
     frequency: Frequency = Frequency()
+    membership: Membership | None = None
     live: Live | None = None
     needs_approval: bool = False
     alert_to: tuple[str, ...] = field(default=(), repr=False)

@@ -49,6 +49,10 @@ def _show(workspace: Workspace, found: DryRun) -> None:
         f"{found.users:,} users, {found.batches:,} batches in {found.requests:,} requests, {found.bytes:,} bytes, "
         f"for {planned.environment}"
     )
+    if planned.leaving is not None:
+        out.print(
+            f"{escape(planned.leaving.sentence)}: {found.leaving:,} batches without an event", soft_wrap=True
+        )
     out.print(f"written to {escape(str(found.folder))}", soft_wrap=True)
     out.print(f"sha256 of requests.jsonl: {found.sha256}", soft_wrap=True)
     for line in found.remarks:

@@ -13,7 +13,7 @@ from rich.table import Column, Table
 
 from workbench import lookup
 from workbench.cli.output import Config, Json, answer, local, out
-from workbench.errors import StoreError
+from workbench.errors import InputError, StoreError
 from workbench.lookup import Answer, Explained
 from workbench.workspace import Workspace, open_workspace
 
@@ -46,6 +46,9 @@ def list_users(
         str | None, typer.Option(help='In full, or what stands before its colon: "invalid profile".')
     ] = None,
     arm: Annotated[str | None, typer.Option(help="target or control (default: both).")] = None,
+    leaving: Annotated[
+        bool, typer.Option("--leaving", help="Those who left the audience that the campaign keeps, instead.")
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(help=f"How many (default: {SHOWN}; of a file: all).", min=1)
     ] = None,
@@ -55,9 +58,16 @@ def list_users(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """List the users of a run by verdict, reason and arm."""
+    """List the users of a run by verdict, reason and arm, or who left the audience by it."""
     workspace = open_workspace(config)
     most = limit if limit is not None or csv is not None else SHOWN
+    if leaving:
+        if verdict or reason or arm:
+            raise InputError(
+                "--leaving lists users without a verdict: leave out --verdict, --reason and --arm"
+            )
+        _list_leaving(workspace, run, most, csv, json=json)
+        return
     total = lookup.how_many(workspace, run, verdict=verdict, reason=reason, arm=arm)
     found = lookup.users(workspace, run, verdict=verdict, reason=reason, arm=arm, limit=most)
     if csv is not None:
@@ -65,6 +75,30 @@ def list_users(
     body = {"run": run, "users": total, "shown": found.height}
     body |= {"file": csv} if csv is not None else {"rows": found}
     answer(body, as_json=json, show=lambda: _show_users(found, total, csv, workspace))
+
+
+def _list_leaving(workspace: Workspace, run: str, most: int | None, csv: Path | None, *, json: bool) -> None:
+    found, total = lookup.leavers(workspace, run, limit=most), lookup.how_many_left(workspace.ledger.get(run))
+    if csv is not None:
+        _write(csv, found)
+
+    def show() -> None:
+        if csv is not None:
+            out.print(f"{found.height:,} of {total:,} users are in {csv}", soft_wrap=True)
+            return
+        names = ("why", "not told", "request")
+        table = Table(Column("user", no_wrap=True), *names, box=SIMPLE_HEAD, padding=(0, 1))
+        for row in found.iter_rows(named=True):
+            request = f"{row['request']} {row['state']}" if row["request"] is not None else ""
+            table.add_row(escape(row["user_id"]), row["reason"], row["kept"] or "", request)
+        if found.height:
+            out.print(table)
+        rest = "" if found.height == total else f", {found.height:,} are shown; --limit or --csv gives more"
+        out.print(f"{total:,} users are no longer in the audience{rest}")
+
+    body = {"run": run, "users": total, "shown": found.height}
+    body |= {"file": csv} if csv is not None else {"rows": found}
+    answer(body, as_json=json, show=show)
 
 
 def explained_json(found: Explained) -> dict[str, Any]:
@@ -75,7 +109,7 @@ def explained_json(found: Explained) -> dict[str, Any]:
         "verdict": found.verdict, "reason": found.reason, "agrees": found.agrees,
         "differences": found.differences, "not_recomputed": found.not_recomputed,
         "draws": found.draws, "cap_key": found.cap_key, "source_request_id": found.source_request_id,
-        "steps": found.steps, "campaign": run.campaign_id, "campaign_version": run.campaign_version,
+        "steps": found.steps, "left": found.left, "campaign": run.campaign_id, "campaign_version": run.campaign_version,
         "as_of": run.as_of, "consent_at": run.created_at, "lake_version": run.lake_version,
         "audience_digest": run.audience_digest,
     }  # fmt: skip

@@ -82,7 +82,7 @@ def report(config: Config = None, json: Json = False) -> None:
 
     def show() -> None:
         out.print(
-            f"[bold]{found.accepted:,}[/] batches accepted, {found.duplicates:,} duplicates, "
+            f"[bold]{found.accepted:,}[/] batches accepted ({found.without_event:,} without an event), {found.duplicates:,} duplicates, "
             f"{found.dropped_count:,} dropped, in {found.requests:,} requests"
         )
         table = Table("what", "which", "count")

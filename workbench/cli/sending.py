@@ -11,12 +11,13 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from workbench import measure, progress, runs
+from workbench.campaigns.membership import sentence
 from workbench.cli import drying
 from workbench.cli.data import parse_instant
 from workbench.cli.measure import power_json, show_options
 from workbench.cli.output import Because, Config, Json, answer, local, out, waterfall
 from workbench.errors import InputError, UndeliveredError
-from workbench.export.ledger import Purpose, RequestState, Run, RunState
+from workbench.export.ledger import Kind, Purpose, RequestState, Run, RunState
 from workbench.runs import Plan, Receipt
 from workbench.workspace import Workspace, open_workspace
 
@@ -52,6 +53,7 @@ def plan(
             f"[dim]as of {local(planned.as_of, workspace.zone)}; would send {planned.to_send:,} to "
             f"{planned.environment}; nothing was sent[/]"
         )
+        show_leaving(planned)
         if planned.blocked:
             out.print(f"[yellow]blocked by the safety check: {escape(planned.blocked)}[/]", soft_wrap=True)
         if planned.already:
@@ -92,7 +94,11 @@ def send(
     planned = _plan(workspace, campaign, occurrence, as_of, silent=json)
     asks = planned.environment == "production" and not (planned.already or planned.blocked or yes)
     if asks and sys.stdin.isatty():
-        question = f'send "{planned.campaign.campaign.name}" to {planned.to_send:,} users in production?'
+        leave = planned.leaving.told.height if planned.leaving else 0
+        also = f", and take {leave:,} out of its audience," if leave else ""
+        question = (
+            f'send "{planned.campaign.campaign.name}" to {planned.to_send:,} users{also} in production?'
+        )
         typer.confirm(question, abort=True, err=True)
     receipt = runs.execute(workspace, planned, report=progress.bar(silent=json))
     finish_sending(workspace, receipt, as_json=json)
@@ -141,11 +147,8 @@ def show_run(
     """Show one run: its verdicts, and what became of the users it sent to."""
     workspace = open_workspace(config)
     found = workspace.ledger.get(run)
-    users = workspace.ledger.totals(run)
-    receipt = Receipt(run=found, sent_now=0, was_complete=True, users=users)
-    answer(
-        run_json(found, users), as_json=json, show=lambda: show_receipt(workspace, receipt, now_sent=False)
-    )
+    receipt = _receipt(workspace, found)
+    answer(receipt_json(receipt), as_json=json, show=lambda: show_receipt(workspace, receipt, now_sent=False))
 
 
 @history.command("stop")
@@ -159,11 +162,21 @@ def stop_run(
     """Stop a run for good: nothing more is taken up, what is in flight is finished and recorded."""
     workspace = open_workspace(config)
     found = runs.stop(workspace, run, because=because, timeout=timeout, report=progress.bar(silent=json))
-    users = workspace.ledger.totals(run)
-    receipt = Receipt(run=found, sent_now=0, was_complete=True, users=users)
-    answer(
-        run_json(found, users), as_json=json, show=lambda: show_receipt(workspace, receipt, now_sent=False)
-    )
+    receipt = _receipt(workspace, found)
+    answer(receipt_json(receipt), as_json=json, show=lambda: show_receipt(workspace, receipt, now_sent=False))
+
+
+def show_leaving(planned: Plan) -> None:
+    """Print who leaves the audience that a campaign keeps, and whom a changed attribute leaves in it."""
+    left = planned.leaving
+    if left is None:
+        return
+    out.print(f"{escape(left.sentence)} [dim]({escape(left.attribute)}: {left.how})[/]", soft_wrap=True)
+    for name in left.others:
+        out.print(
+            f'[yellow]the campaign kept "{escape(name)}" before: whoever is in that audience stays in it[/]',
+            soft_wrap=True,
+        )
 
 
 def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = True) -> None:
@@ -179,7 +192,9 @@ def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = Tru
     out.print(f"of {run.to_send:,} to send: {outcomes}; run {run.state}, environment {run.environment}")
     if receipt.not_begun:
         out.print(f"  [yellow]{receipt.not_begun:,} not sent[/]: campaign stopped")
-    batches = sum(request.batches for request in workspace.ledger.requests(run.run_id))
+    _show_left(workspace, receipt)
+    messages = [item for item in workspace.ledger.requests(run.run_id) if item.kind is Kind.MESSAGE]
+    batches = sum(request.batches for request in messages)
     if batches > run.to_send:
         out.print(
             f"[dim]{batches:,} batches for {run.to_send:,} users: one for each push token, one for who has none[/]"
@@ -206,6 +221,22 @@ def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = Tru
         )
 
 
+def _show_left(workspace: Workspace, receipt: Receipt) -> None:
+    run = receipt.run
+    if run.membership is None:
+        return
+    shown = ", ".join(f"{state} {users:,}" for state, users in receipt.leaving.items() if users)
+    out.print(f"{escape(sentence(run.membership['users']))}{f': {shown}' if shown else ''}", soft_wrap=True)
+    for state, words, users in workspace.ledger.answers(run.run_id, Kind.LEAVE):
+        out.print(f"  [yellow]{users:,} {state} (leaving)[/]: {escape(words)}")
+
+
+def _receipt(workspace: Workspace, run: Run) -> Receipt:
+    """Return what the ledger holds of a run, as of a send of nobody."""
+    message, leave = (workspace.ledger.totals(run.run_id, kind) for kind in (Kind.MESSAGE, Kind.LEAVE))
+    return Receipt(run=run, sent_now=0, was_complete=True, users=message, leaving=leave)
+
+
 def plan_json(planned: Plan) -> dict[str, Any]:
     """Return a plan for programs; no person is in it."""
     return {
@@ -215,10 +246,24 @@ def plan_json(planned: Plan) -> dict[str, Any]:
         "environment": planned.environment, "qualified": planned.qualified, "to_send": planned.to_send,
         "waterfall": planned.waterfall, "already": planned.already.state if planned.already else None,
         "reconstructed": planned.reconstructed, "blocked": planned.blocked,
+        "leaving": None if planned.leaving is None else {
+            "attribute": planned.leaving.attribute, "leaving": planned.leaving.how,
+            "users": planned.leaving.counts, "others": planned.leaving.others,
+        },
     }  # fmt: skip
 
 
-def run_json(run: Run, users: Mapping[RequestState, int], sent_now: int | None = None) -> dict[str, Any]:
+def receipt_json(receipt: Receipt) -> dict[str, Any]:
+    """Return what a run has done for programs; no person is in it."""
+    return run_json(receipt.run, receipt.users, receipt.leaving)
+
+
+def run_json(
+    run: Run,
+    users: Mapping[RequestState, int],
+    leaving: Mapping[RequestState, int] | None = None,
+    sent_now: int | None = None,
+) -> dict[str, Any]:
     """Return a run for programs; no person is in it."""
     body = {
         "run_id": run.run_id, "campaign": run.campaign_id, "version": run.campaign_version,
@@ -227,6 +272,8 @@ def run_json(run: Run, users: Mapping[RequestState, int], sent_now: int | None =
         "users": dict(users), "waterfall": run.verdicts, "created_at": run.created_at,
         "created_by": run.created_by, "finished_at": run.finished_at, "note": run.note,
     }  # fmt: skip
+    if run.membership is not None:
+        body["leaving"] = {**run.membership, **({} if leaving is None else {"states": dict(leaving)})}
     if run.state is RunState.STOPPED:
         body["not_sent"] = {"campaign stopped": users[RequestState.RESERVED]}
     return body if sent_now is None else {**body, "sent_now": sent_now}
@@ -254,7 +301,9 @@ def finish_sending(workspace: Workspace, receipt: Receipt, *, as_json: bool) -> 
     Raises:
         UndeliveredError: as ``finish``.
     """
-    body = run_json(receipt.run, receipt.users, receipt.sent_now) | {"not_recorded": receipt.not_recorded}
+    body = run_json(receipt.run, receipt.users, receipt.leaving, receipt.sent_now) | {
+        "not_recorded": receipt.not_recorded
+    }
     answer(body, as_json=as_json, show=lambda: show_receipt(workspace, receipt))
     finish(receipt)
 
@@ -274,6 +323,12 @@ def finish(receipt: Receipt) -> None:
             f"{receipt.run.run_id} was {receipt.run.note}; {receipt.not_begun:,} users were not sent to"
         )
     bad = receipt.users[RequestState.REJECTED] + receipt.users[RequestState.UNKNOWN]
+    left = sum(receipt.leaving.get(state, 0) for state in TROUBLE)
+    if left and not bad:
+        raise UndeliveredError(
+            f"{left:,} users who leave the audience were rejected or have an unknown outcome; see workbench runs show "
+            f"{receipt.run.run_id}; the campaign's next run sends them again"
+        )
     if bad or receipt.run.state is not RunState.COMPLETED:
         raise UndeliveredError(
             f"{bad:,} users were rejected or have an unknown outcome; see workbench runs show {receipt.run.run_id}"

@@ -45,7 +45,7 @@ def send_test(
     _confirm(planned, yes=yes)
     found = trial.execute(workspace, planned, report=progress.bar(silent=json))
     body = {
-        **run_json(found.receipt.run, found.receipt.users, found.receipt.sent_now),
+        **run_json(found.receipt.run, found.receipt.users, sent_now=found.receipt.sent_now),
         "test_users": found.users,
     }
     answer(body, as_json=json, show=lambda: _show(workspace, found))

@@ -14,6 +14,7 @@ from IPython.display import publish_display_data
 from workbench import charts, progress
 from workbench.campaigns import goal
 from workbench.campaigns.library import SavedCampaign
+from workbench.campaigns.membership import sentence as sentence_of_leaving
 from workbench.campaigns.verdicts import CONTROL, HOLDOUT, SEND, TARGET, held_label, steps
 from workbench.display import content, insight, lookup, measures, rehearsal, trail, trying
 from workbench.errors import WorkbenchError
@@ -98,9 +99,10 @@ def _show_counted(item: Segment | Expression, workspace: Workspace | None) -> No
 
 
 def _plan_text(plan: Plan) -> str:
+    leave = f"; {plan.leaving.sentence}" if plan.leaving else ""
     return (
         f"{plan.run_id}: {plan.qualified:,} qualify, {plan.to_send:,} would be sent to "
-        f"({plan.environment}), as of {plan.as_of:{INSTANT}}"
+        f"({plan.environment}), as of {plan.as_of:{INSTANT}}{leave}"
     )
 
 
@@ -120,6 +122,7 @@ def _plan_html(plan: Plan) -> str:
         paragraph(facts, quiet=True),
         notice(f"Blocked by the safety check: {plan.blocked}.") if plan.blocked else "",
         notice(known) if known else "",
+        paragraph(f"{plan.leaving.sentence}.") if plan.leaving else "",
         _verdicts(plan.waterfall, f"Would be sent to ({plan.environment})"),
     )
 
@@ -151,7 +154,17 @@ def _receipt_html(receipt: Receipt) -> str:
             total=("Total", number(sum(users for _, users in outcomes)), ""),
             caption="Users by request state",
         ),
+        _left(receipt),
     )
+
+
+def _left(receipt: Receipt) -> str:
+    kept = receipt.run.membership
+    if kept is None:
+        return ""
+    states = ", ".join(f"{state} {users:,}" for state, users in receipt.leaving.items() if users)
+    said = f"{sentence_of_leaving(kept['users'])}{f': {states}' if states else ''}."
+    return heading("Who left the audience") + paragraph(said)
 
 
 def _segment_text(segment: Segment) -> str:

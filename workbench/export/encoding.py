@@ -65,6 +65,7 @@ def encoding(
     before: Mapping[str, Any],
     identities: Sequence[str],
     attributes: Mapping[str, PropertyType],
+    flags: Mapping[str, bool],
     event: Mapping[str, Any],
     shared: Mapping[str, Any],
     rendered: Sequence[str],
@@ -78,6 +79,7 @@ def encoding(
         before: the first members of a batch.
         identities: names of ``i0, …``.
         attributes: names and types of ``a0, …``.
+        flags: attributes of the user that are the same for all.
         event: the first members of the event's ``data``.
         shared: the attributes of the event; those of ``rendered`` come from ``t0, …``.
         rendered: keys of ``t0, …``.
@@ -87,9 +89,12 @@ def encoding(
     bind = writer.bind
     places = {key: f"t{n}" for n, key in enumerate(rendered)}
     known = writer.members({name: text(f"i{n}") for n, name in enumerate(identities)})
-    chosen = writer.members({name: value(f"a{n}", kind) for n, (name, kind) in enumerate(attributes.items())})
+    columns = {name: value(f"a{n}", kind) for n, (name, kind) in enumerate(attributes.items())}
+    chosen = writer.members(columns | {name: bind(dumps(flag)) for name, flag in flags.items()})
     info = writer.members({"platform": text("platform"), "push_token": text("push_token")} if devices else {})
-    some = " OR ".join(f"a{n} IS NOT NULL" for n in range(len(attributes))) or "false"
+    some = (
+        " OR ".join(["true"] if flags else [f"a{n} IS NOT NULL" for n in range(len(attributes))]) or "false"
+    )
     device = "device_id IS NOT NULL" if devices else "false"
     parts = [
         bind(f'{dumps(before)[:-1]},"source_request_id":"'), "source_request_id",

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from workbench.errors import StoreError
-from workbench.export import packing
+from workbench.export import leaving, packing
+from workbench.export.leaving import Leaves
 from workbench.export.ledger import Request, RequestState
 from workbench.store import engine
 from workbench.store.lake import sync
@@ -30,11 +31,13 @@ class Frozen:
         folder: relative to the state folder.
         audience_digest: sha256 of the snapshot file.
         requests: in order; offsets and lengths point into the bodies file.
+        leaving_digest: sha256 of the file of who leaves the audience; None for a campaign that keeps none.
     """
 
     folder: str
     audience_digest: str
     requests: tuple[Request, ...]
+    leaving_digest: str | None = None
 
 
 def freeze(
@@ -46,6 +49,7 @@ def freeze(
     report: Callable[[int], None] = lambda users: None,
     *,
     folder: str | None = None,
+    leaves: Leaves | None = None,
 ) -> Frozen:
     """Write the audience and the requests, durable before their folder gets its name.
 
@@ -61,6 +65,7 @@ def freeze(
         connection: knows the ids of the users.
         report: called with the number of users after each request.
         folder: relative to the state folder; by default a new one of the run.
+        leaves: who leaves the audience, for a campaign that keeps one.
 
     Raises:
         StoreError: the disk is full or cannot be written; nothing is left behind.
@@ -71,7 +76,13 @@ def freeze(
         _write_audience(place / AUDIENCE, verdicts, sends, connection)
         with (place / AUDIENCE).open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Frozen(folder=folder, audience_digest=digest, requests=requests)
+        leaving_digest = None
+        if leaves is not None:
+            more, leaving_digest = leaving.write(place / BODIES, leaves, requests, connection)
+            requests += more
+    return Frozen(
+        folder=folder, audience_digest=digest, requests=requests, leaving_digest=leaving_digest
+    )  # fmt: skip
 
 
 def discard(directory: Path, frozen: Frozen) -> None:

@@ -15,6 +15,7 @@ from workbench.export.records import (
     UNFINISHED,
     Alert,
     AlertOutcome,
+    Kind,
     Purpose,
     Request,
     RequestState,
@@ -28,7 +29,7 @@ from workbench.store.audit import What
 from workbench.store.database import Database
 
 __all__ = [
-    "UNFINISHED", "Alert", "AlertOutcome", "Ledger", "Purpose", "Request", "RequestState", "Reservation", "Run",
+    "UNFINISHED", "Alert", "AlertOutcome", "Kind", "Ledger", "Purpose", "Request", "RequestState", "Reservation", "Run",
     "RunState", "Seen",
 ]  # fmt: skip
 
@@ -115,6 +116,7 @@ class Ledger:
                                 "run_id": run.run_id, "number": request.number, "state": request.state,
                                 "offset": request.offset, "length": request.length, "digest": request.digest,
                                 "users": request.users, "batches": request.batches, "attempts": 0,
+                                "kind": request.kind,
                             }
                             for request in requests
                         ],
@@ -203,13 +205,16 @@ class Ledger:
         with self._database.reading() as sql:
             return [_run(row) for row in sql.execute(query).mappings()]
 
-    def answers(self, run_id: str) -> list[tuple[RequestState, str, int]]:
-        """Return how many users each answer stands for, by state; accepted ones left out."""
+    def answers(self, run_id: str, kind: Kind = Kind.MESSAGE) -> list[tuple[RequestState, str, int]]:
+        """Return how many users each answer to requests of a kind stands for, by state; accepted ones left out."""
         table = tables.requests
         query = (
             sa.select(table.c.state, table.c.answer, sa.func.sum(table.c.users))
             .where(
-                table.c.run_id == run_id, table.c.state != RequestState.ACCEPTED, table.c.answer.is_not(None)
+                table.c.run_id == run_id,
+                table.c.state != RequestState.ACCEPTED,
+                table.c.answer.is_not(None),
+                table.c.kind == kind,
             )
             .group_by(table.c.state, table.c.answer)
             .order_by(table.c.state, table.c.answer)
@@ -226,24 +231,26 @@ class Ledger:
             sql.execute(table.update().where(table.c.run_id == run_id).values(key_digest=key_digest))
             trail.note(sql, What.RUN_KEY_CHANGED, run_id, {"from": before, "to": key_digest})
 
-    def totals(self, run_id: str) -> dict[RequestState, int]:
-        """Return how many users stand in each request state."""
+    def totals(self, run_id: str, kind: Kind = Kind.MESSAGE) -> dict[RequestState, int]:
+        """Return how many users stand in each state of the requests of a kind."""
         table = tables.requests
         query = (
             sa.select(table.c.state, sa.func.sum(table.c.users))
-            .where(table.c.run_id == run_id)
+            .where(table.c.run_id == run_id, table.c.kind == kind)
             .group_by(table.c.state)
         )
         with self._database.reading() as sql:
             found = {RequestState(state): int(users) for state, users in sql.execute(query)}
         return {state: found.get(state, 0) for state in RequestState}
 
-    def totals_of(self, run_ids: Sequence[str]) -> dict[str, dict[RequestState, int]]:
-        """Return how many users stand in each request state, for many runs in one query."""
+    def totals_of(
+        self, run_ids: Sequence[str], kind: Kind = Kind.MESSAGE
+    ) -> dict[str, dict[RequestState, int]]:
+        """Return how many users stand in each state of the requests of a kind, for many runs in one query."""
         table = tables.requests
         query = (
             sa.select(table.c.run_id, table.c.state, sa.func.sum(table.c.users))
-            .where(table.c.run_id.in_(run_ids))
+            .where(table.c.run_id.in_(run_ids), table.c.kind == kind)
             .group_by(table.c.run_id, table.c.state)
         )
         found = {run_id: dict.fromkeys(RequestState, 0) for run_id in run_ids}

@@ -41,6 +41,12 @@ class Envelope:
     send_at: datetime
     test: bool = False
 
+    @property
+    def flags(self) -> dict[str, bool]:
+        """The user attribute that says who is in the audience that the campaign keeps; a test says nothing."""
+        kept = self.campaign.campaign.membership
+        return {} if kept is None or self.test else {kept.attribute: True}
+
     def attributes(self) -> dict[str, Any]:
         """The attributes of the event: which campaign, which run, and the campaign's own values."""
         campaign = self.campaign.campaign
@@ -171,6 +177,7 @@ def _encoding(
         before={"environment": envelope.environment},
         identities=tuple(identities),
         attributes=attributes,
+        flags=envelope.flags,
         event={
             "event_name": envelope.event_name,
             "custom_event_type": "other",

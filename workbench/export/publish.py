@@ -13,7 +13,7 @@ from workbench.errors import BusyError, CredentialsError, DestinationError, Inpu
 from workbench.export.client import Answer, Client, Outcome
 from workbench.export.crew import Crew, Done
 from workbench.export.frozen import read_body
-from workbench.export.ledger import RequestState, Run, RunState
+from workbench.export.ledger import Kind, RequestState, Run, RunState
 from workbench.export.marks import Mark, Marks, Tick
 from workbench.export.packing import MOST_BATCHES
 from workbench.export.signals import Signals
@@ -36,6 +36,7 @@ def publish(
     *,
     marks: Marks,
     unfinished: int,
+    leaving: int = 0,
     client: Client,
     directory: Path,
     clock: Callable[[], datetime],
@@ -49,14 +50,15 @@ def publish(
     Args:
         run: reserved in the ledger.
         marks: where each request is marked.
-        unfinished: how many users the requests hold that are not finished.
+        unfinished: how many users the requests with messages hold that are not finished.
+        leaving: how many users leave the audience by requests that are not finished.
         client: the outside call.
         directory: the state folder.
         clock: the instants of the answers.
         report: called with the users accepted so far in this call and those to send.
 
     Returns:
-        The users accepted in this call.
+        The users whose messages were accepted in this call.
 
     Raises:
         CredentialsError: the key was refused; the run is interrupted at once.
@@ -67,7 +69,7 @@ def publish(
         BusyError: another process sends the run, although this one had taken it.
         KeyboardInterrupt, SystemExit: a signal came; the run is interrupted.
     """
-    _refuse_old(run, unfinished, clock())
+    _refuse_old(run, unfinished, leaving, clock())
     if marks.start() is not RunState.RUNNING:
         marks.conclude(RunState.INTERRUPTED, now=clock())
         return 0
@@ -134,7 +136,7 @@ class _Sending:
             self.accepted += sum(
                 each.request.users
                 for each, mark in zip(done, marks, strict=True)
-                if mark.state is RequestState.ACCEPTED
+                if mark.state is RequestState.ACCEPTED and each.request.kind is Kind.MESSAGE
             )
         if self._fault is not None or self._found.state is not RunState.RUNNING:
             self._crew.close()
@@ -214,9 +216,16 @@ def _note(fault: BaseException | None) -> str | None:
             return str(fault)
 
 
-def _refuse_old(run: Run, unfinished: int, now: datetime) -> None:
-    """After 30 days the receiver drops the events silently, and has forgotten the ids of those it took."""
-    if unfinished and now - run.created_at > REMEMBERED:
+def _refuse_old(run: Run, unfinished: int, leaving: int, now: datetime) -> None:
+    """After 30 days the receiver drops the events silently, and has forgotten the ids of what it took."""
+    if now - run.created_at <= REMEMBERED:
+        return
+    if leaving and not unfinished:
+        raise InputError(
+            f"{run.run_id} was frozen {(now - run.created_at).days} days ago: its last {leaving:,} leaves are not "
+            "sent any more; the campaign's next run takes out who is still to leave"
+        )
+    if unfinished:
         raise InputError(
             f"{run.run_id} was frozen {(now - run.created_at).days} days ago: mParticle takes no event of over "
             f"30 days, so its last {unfinished:,} users are not sent to; clone the campaign to write to them, "

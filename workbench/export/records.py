@@ -41,6 +41,13 @@ class Purpose(StrEnum):
     TEST = "test"
 
 
+class Kind(StrEnum):
+    """What a request carries: messages, or the leaving of users who are no longer in the audience."""
+
+    MESSAGE = "message"
+    LEAVE = "leave"
+
+
 class Reservation(StrEnum):
     """What came of taking an occurrence."""
 
@@ -71,6 +78,9 @@ class Run:
         key_digest: of the API key: mParticle recognises a repeated request under the same key only.
         salt_digest: of the account's salt: another one would hold out other users.
         number: its place in the order in which runs were reserved, from 1.
+        membership: of a campaign that keeps an audience: ``attribute``, ``leaving`` (what becomes of it), and
+            ``users``: rows of ``reason, kept, users`` of those who are no longer in it; None for any other.
+        leaving_digest: of the file of these users, beside the audience.
     """
 
     run_id: str
@@ -95,6 +105,14 @@ class Run:
     note: str | None = None
     purpose: Purpose = Purpose.CAMPAIGN
     number: int = 0
+    membership: Mapping[str, Any] | None = None
+    leaving_digest: str | None = None
+
+    @property
+    def leaving(self) -> int:
+        """How many users this run takes out of the audience."""
+        rows = self.membership["users"] if self.membership else ()
+        return sum(row["users"] for row in rows if row["kept"] is None)
 
     @property
     def to_send(self) -> int:
@@ -120,6 +138,7 @@ class Request:
     batches: int
     attempts: int = 0
     answer: str | None = None
+    kind: Kind = Kind.MESSAGE
 
     @classmethod
     def of(cls, row: Any) -> Self:
@@ -127,6 +146,7 @@ class Request:
         return cls(
             number=row.number, state=RequestState(row.state), offset=row.offset, length=row.length,
             digest=row.digest, users=row.users, batches=row.batches, attempts=row.attempts, answer=row.answer,
+            kind=Kind(row.kind),
         )  # fmt: skip
 
 

@@ -6,7 +6,19 @@ for the eyes of who asks: nothing of it is stored or logged.
 """
 
 from workbench.lookup.explained import Answer, Explained, Step
+from workbench.lookup.leaving import how_many_left, leavers, left
 from workbench.lookup.listing import audience, how_many, users
 from workbench.lookup.steps import explain_run
 
-__all__ = ["Answer", "Explained", "Step", "audience", "explain_run", "how_many", "users"]
+__all__ = [
+    "Answer",
+    "Explained",
+    "Step",
+    "audience",
+    "explain_run",
+    "how_many",
+    "how_many_left",
+    "leavers",
+    "left",
+    "users",
+]

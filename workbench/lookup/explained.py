@@ -108,6 +108,7 @@ class Explained:
         steps: in the order in which they are asked.
         draws: each control group of the campaign, in order.
         cap_key: the user's place is that of this text among all who could be sent to.
+        left: how the user left the audience that the campaign keeps, as a sentence; None where that is not so.
         not_recomputed: why the steps that read the lake could not be asked again; None when they were.
     """
 
@@ -122,6 +123,7 @@ class Explained:
     draws: tuple[Draw, ...] = field(repr=False)
     cap_key: str | None = field(repr=False)
     not_recomputed: str | None
+    left: str | None = field(default=None, repr=False)
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -152,7 +154,11 @@ class Explained:
 
     @property
     def summary(self) -> str:
-        """The verdict as a sentence."""
+        """The verdict as a sentence, and another one for who left the audience."""
+        return f"{self._verdict} {self.left}" if self.left else self._verdict
+
+    @property
+    def _verdict(self) -> str:
         who = f"User {self.user_id}"
         match self.verdict:
             case verdicts.SEND:

@@ -14,7 +14,7 @@ from workbench.campaigns.verdicts import CONTROL as CONTROL_ARM
 from workbench.campaigns.verdicts import RUN_LIMIT, SEND
 from workbench.errors import InputError, NotFoundError, StoreError
 from workbench.export.ledger import Purpose, Run, RunState
-from workbench.lookup import explained, facts
+from workbench.lookup import explained, facts, leaving
 from workbench.lookup.evidence import Evidence, asked, code_of, gather
 from workbench.lookup.explained import Answer, Draw, Explained, Step, step_of
 from workbench.lookup.facts import Fact
@@ -45,8 +45,9 @@ def explain_run(workspace: Workspace, run_id: str, user_id: str) -> Explained:
     row = row_of(frozen, user_id)
     campaign = workspace.campaigns.get(run.campaign_id, run.campaign_version)
     again = _ask(workspace, run, campaign, frozen, user_id, qualified=row is not None)
+    left = leaving.sentence(workspace, run, user_id)
     if row is None:
-        return _not_qualified(run, user_id, campaign, again)
+        return replace(_not_qualified(run, user_id, campaign, again), left=left)
     return Explained(
         run=run,
         user_id=user_id,
@@ -59,6 +60,7 @@ def explain_run(workspace: Workspace, run_id: str, user_id: str) -> Explained:
         draws=again.draws,
         cap_key=again.cap_key,
         not_recomputed=again.why_not,
+        left=left,
     )
 
 

@@ -1,5 +1,6 @@
 """One thing that was looked at, and what was found."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -16,3 +17,9 @@ class Check:
     name: str
     holds: bool | None
     sentence: str
+
+
+def some(numbers: Sequence[int]) -> str:
+    """Name the first of many numbers."""
+    shown = ", ".join(map(str, numbers[:5]))
+    return f"{shown} and {len(numbers) - 5:,} more" if len(numbers) > 5 else shown

@@ -13,9 +13,9 @@ from workbench.campaigns import verdicts
 from workbench.campaigns.library import SavedCampaign
 from workbench.errors import InputError, StoreError
 from workbench.export import frozen, packing
-from workbench.export.ledger import Purpose, Request, Run
-from workbench.proof import trail
-from workbench.proof.check import Check
+from workbench.export.ledger import Kind, Purpose, Request, Run
+from workbench.proof import leaving, trail
+from workbench.proof.check import Check, some
 from workbench.runs.reserving import bodies
 from workbench.store.canonical import content_digest
 from workbench.workspace import Workspace
@@ -64,6 +64,7 @@ def verify(
         checks.append(Check(name="audience", holds=True, sentence=said))
         checks += _audience(run, saved, audience)
         checks.append(_counts(requests, audience))
+        checks += leaving.checks(workspace, run, requests)
         checks.append(_frozen(workspace.settings.directory / run.bodies_path, requests))
         checks.append(_rebuilt(workspace, run, saved, audience, requests, report))
     return Verified(run=run, checks=tuple(checks))
@@ -105,14 +106,14 @@ def _audience(run: Run, saved: SavedCampaign, audience: pl.DataFrame) -> Iterato
 def _counts(requests: list[Request], audience: pl.DataFrame) -> Check:
     """Each request holds the users that the snapshot gives it."""
     counted = dict(audience.drop_nulls("request").group_by("request").len().iter_rows())
-    recorded = {request.number: request.users for request in requests}
+    recorded = {item.number: item.users for item in requests if item.kind is Kind.MESSAGE}
     differing = sorted(
         number for number in counted.keys() | recorded.keys() if counted.get(number) != recorded.get(number)
     )
     gaps = [request.number for request in requests] != list(range(1, len(requests) + 1))
     said = f"{len(requests):,} requests, with the users that the snapshot gives them"
     if differing or gaps:
-        said = f"requests {_some(differing)} hold other users than the snapshot says" if differing else ""
+        said = f"requests {some(differing)} hold other users than the snapshot says" if differing else ""
         said = "; ".join(part for part in (said, "numbers are missing" if gaps else "") if part)
     return Check(name="requests", holds=not differing and not gaps, sentence=said)
 
@@ -130,7 +131,7 @@ def _frozen(path: Path, requests: list[Request]) -> Check:
     said = f"{max(size, 0):,} bytes, every body with its digest"
     if wrong or not whole:
         said = (
-            f"the bodies of requests {_some(wrong)} are not what was frozen" if wrong else "bytes were added"
+            f"the bodies of requests {some(wrong)} are not what was frozen" if wrong else "bytes were added"
         )
     return Check(name="frozen bodies", holds=not wrong and whole, sentence=said)
 
@@ -162,11 +163,13 @@ def _rebuilt(
                     wrong.append(number)
                 built, done = number, done + packed.users.height
                 report("verify", done, recipients.height)
+            others, built = leaving.rebuilt(workspace, run, saved, version, connection, recorded, built)
+            wrong += others
     except (InputError, StoreError) as error:
         return Check(name=name, holds=None, sentence=f"cannot be: {' '.join(str(error).split())}")
     if wrong or built != len(requests):
         what = (
-            f"requests {_some(wrong)} come out with other bytes" if wrong else f"{built:,} requests come out"
+            f"requests {some(wrong)} come out with other bytes" if wrong else f"{built:,} requests come out"
         )
         return Check(
             name=name, holds=False,
@@ -174,8 +177,3 @@ def _rebuilt(
         )  # fmt: skip
     said = f"{built:,} requests from lake version {run.lake_version}, each byte the same"
     return Check(name=name, holds=True, sentence=said)
-
-
-def _some(numbers: list[int]) -> str:
-    shown = ", ".join(map(str, numbers[:5]))
-    return f"{shown} and {len(numbers) - 5:,} more" if len(numbers) > 5 else shown

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from workbench.errors import InputError
 from workbench.export import frozen
-from workbench.export.ledger import UNFINISHED
+from workbench.export.ledger import UNFINISHED, Kind
 from workbench.runs.planning import Plan, Report, silent
 from workbench.runs.reserving import freeze
 from workbench.runs.sending import Clock
@@ -42,6 +42,8 @@ class DryRun:
     Attributes:
         plan: with the instants ``as_of`` and ``send_at`` that give these bytes again.
         folder: holds ``audience.parquet``, ``requests.jsonl`` (one body a line) and ``dry-run.json``.
+        batches: of these users.
+        leaving: users who leave the audience, with a batch each.
         bytes: of all bodies, without the ends of the lines.
         sha256: of ``requests.jsonl``.
         existing: the run that the occurrence has; its bodies are what is sent, not these.
@@ -52,6 +54,7 @@ class DryRun:
     requests: int
     users: int
     batches: int
+    leaving: int
     bytes: int
     sha256: str
     existing: Existing | None
@@ -111,8 +114,9 @@ def dry_run(
         plan=planned,
         folder=folder,
         requests=len(requests),
-        users=sum(request.users for request in requests),
-        batches=sum(request.batches for request in requests),
+        users=sum(request.users for request in requests if request.kind is Kind.MESSAGE),
+        leaving=sum(request.users for request in requests if request.kind is Kind.LEAVE),
+        batches=sum(request.batches for request in requests if request.kind is Kind.MESSAGE),
         bytes=sum(request.length for request in requests),
         sha256=digest,
         existing=existing,
@@ -129,7 +133,7 @@ def facts(found: DryRun) -> dict[str, str | int | bool | None]:
         "version": planned.campaign.stored.version, "occurrence": _text(planned.occurrence),
         "as_of": _text(planned.as_of), "now": _text(planned.send_at), "lake_version": planned.lake_version,
         "environment": planned.environment, "qualified": planned.qualified, "users": found.users,
-        "batches": found.batches, "requests": found.requests, "bytes": found.bytes, "sha256": found.sha256,
+        "batches": found.batches, "leaving": found.leaving, "requests": found.requests, "bytes": found.bytes, "sha256": found.sha256,
         "blocked": planned.blocked, "existing_run": str(planned.already.state) if planned.already else None,
         "existing_sha256": existing.sha256 if existing else None, "left": existing.left if existing else None,
         "same": found.same,

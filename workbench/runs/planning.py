@@ -11,9 +11,11 @@ from workbench.campaigns import frequency, verdicts
 from workbench.campaigns.check import check
 from workbench.campaigns.content.constants import constants
 from workbench.campaigns.library import SavedCampaign
+from workbench.campaigns.membership import Leaving
 from workbench.campaigns.safety import blocks
 from workbench.errors import InputError
 from workbench.export.ledger import Purpose, Run, Seen
+from workbench.runs import leaving
 from workbench.segments.scope import FIRST_YEAR, LAST_YEAR
 from workbench.store.lake import utc_now
 from workbench.workspace import Workspace
@@ -34,7 +36,8 @@ class Plan:
         audience: the segment as a sentence.
         blocked: why the safety check lets nobody be sent to; None when it does.
         already: the run that this occurrence has had; executing the plan then only finishes it.
-        seen: which runs before were counted for frequency caps; None where there is no such cap.
+        seen: which runs before were counted for frequency caps and for the audience; None where none matter.
+        leaving: who leaves the audience that the campaign keeps; None where it keeps none.
         purpose: a test is outside caps and reports.
     """
 
@@ -52,6 +55,7 @@ class Plan:
     already: Run | None
     seen: Seen | None = None
     purpose: Purpose = Purpose.CAMPAIGN
+    leaving: Leaving | None = None
 
     @property
     def qualified(self) -> int:
@@ -150,7 +154,9 @@ def _decide(
         constants=constants(asked.segment.condition, catalogue),
     )  # fmt: skip
     report("verdicts", 0, 1)
+    already = workspace.ledger.find(campaign.id, occurrence)
     before = audience.history(workspace, saved, run=this_run, now=now)
+    changes = leaving.changes(workspace, saved, run=this_run, already=already)
     marked = audience.mark(
         workspace, asked, run=this_run, control_share=campaign.control.share, consent_at=now,
         standing=standing, before=before, report=lambda done, total: report("verdicts", done, total),
@@ -158,6 +164,9 @@ def _decide(
     report("cap", 2, 3)
     blocked = safety_check(workspace, saved, occurrence, marked.height)
     decided = verdicts.decide(marked, cap=campaign.cap.per_run, send_at=now, blocked=blocked is not None)
+    left = leaving.decide(
+        workspace, asked, changes, marked=marked, decided=decided, blocked=blocked is not None
+    )  # fmt: skip
     report("cap", 3, 3)
     rules = frequency.rules(campaign, settings.frequency)
     return Plan(
@@ -172,9 +181,17 @@ def _decide(
         environment=settings.mparticle.environment,
         verdicts=decided,
         blocked=blocked,
-        already=workspace.ledger.find(campaign.id, occurrence),
-        seen=Seen(newest=before.newest, one_campaign=not rules.of_all) if rules.any else None,
+        already=already,
+        seen=_seen(rules, before.newest, changes.newest if campaign.membership else None),
+        leaving=left,
     )
+
+
+def _seen(rules: frequency.Rules, newest: int, of_campaign: int | None) -> Seen | None:
+    """Return which runs were counted, for caps or else for the audience; caps were read first."""
+    if rules.any:
+        return Seen(newest=newest, one_campaign=not rules.of_all)
+    return None if of_campaign is None else Seen(newest=of_campaign, one_campaign=True)
 
 
 def safety_check(

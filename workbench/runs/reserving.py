@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -12,7 +13,9 @@ from workbench.campaigns import verdicts
 from workbench.campaigns.library import SavedCampaign
 from workbench.errors import BusyError
 from workbench.export import frozen, payload
+from workbench.export.leaving import Leaves
 from workbench.export.ledger import Purpose, Reservation, Run, RunState
+from workbench.runs import leaving
 from workbench.runs.planning import Plan, Report, plan_again
 from workbench.settings import actor
 from workbench.store import engine
@@ -57,10 +60,23 @@ def freeze(
     )  # fmt: skip
     directory = directory or settings.directory
     written = frozen.freeze(
-        directory, planned.run_id, planned.verdicts, batches, connection, advance, folder=folder
-    )
+        directory, planned.run_id, planned.verdicts, batches, connection, advance, folder=folder,
+        leaves=_leaves(workspace, planned, version, connection),
+    )  # fmt: skip
     connection.close()
     return written
+
+
+def _leaves(
+    workspace: Workspace, planned: Plan, version: LakeVersion, connection: engine.Connection
+) -> Leaves | None:
+    if planned.leaving is None:
+        return None
+    batches = leaving.batches(
+        workspace, planned.campaign, version, connection, planned.leaving.told, run_id=planned.run_id,
+        as_of=planned.as_of, environment=planned.environment,
+    )  # fmt: skip
+    return Leaves(users=planned.leaving.users, batches=batches)
 
 
 def bodies(
@@ -152,4 +168,11 @@ def _run(workspace: Workspace, planned: Plan, written: frozen.Frozen, key_digest
         finished_at=None if planned.blocked is None else planned.send_at,
         note=planned.blocked,
         purpose=planned.purpose,
+        membership=_membership(planned),
+        leaving_digest=written.leaving_digest,
     )
+
+
+def _membership(planned: Plan) -> dict[str, Any] | None:
+    left = planned.leaving
+    return None if left is None else {"attribute": left.attribute, "leaving": left.how, "users": left.counts}

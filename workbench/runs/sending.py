@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
@@ -11,7 +11,7 @@ from workbench.campaigns import verdicts
 from workbench.errors import BusyError, InputError, StoreError, WorkbenchError
 from workbench.export import announce
 from workbench.export.client import Client
-from workbench.export.ledger import UNFINISHED, Ledger, Purpose, RequestState, Run, RunState
+from workbench.export.ledger import UNFINISHED, Kind, Ledger, Purpose, RequestState, Run, RunState
 from workbench.export.marks import Marks
 from workbench.export.publish import publish
 from workbench.runs.held_out import record
@@ -32,7 +32,8 @@ class Receipt:
         run: as the ledger holds it.
         sent_now: users accepted in this call.
         was_complete: whether the run was complete before this call.
-        users: how many users stand in each request state.
+        users: how many users stand in each state of the requests with messages.
+        leaving: how many users who leave the audience stand in each state of the requests that say so.
         not_recorded: which runs' ``Control Group`` events are not in the lake yet, and why; None where all are.
     """
 
@@ -40,6 +41,7 @@ class Receipt:
     sent_now: int
     was_complete: bool
     users: Mapping[RequestState, int]
+    leaving: Mapping[RequestState, int] = field(default_factory=dict)
     not_recorded: str | None = None
 
     @property
@@ -131,11 +133,12 @@ def _send(workspace: Workspace, run: Run, client: Client | None, report: Report,
         try:
             with ledger.hold(run.run_id) as held, client or connect(workspace) as open_client:
                 _take_key(ledger, run, open_client.key_digest)
-                users = ledger.totals(run.run_id)
+                users, left = (ledger.totals(run.run_id, kind) for kind in (Kind.MESSAGE, Kind.LEAVE))
                 sent_now = publish(
                     run,
                     marks=Marks(held, run.run_id),
                     unfinished=sum(users[state] for state in UNFINISHED),
+                    leaving=sum(left[state] for state in UNFINISHED),
                     client=open_client,
                     directory=workspace.settings.directory,
                     clock=clock,
@@ -155,6 +158,7 @@ def _send(workspace: Workspace, run: Run, client: Client | None, report: Report,
         sent_now=sent_now,
         was_complete=was_complete,
         users=ledger.totals(run.run_id),
+        leaving=ledger.totals(run.run_id, Kind.LEAVE),
         not_recorded=not_recorded,
     )
 

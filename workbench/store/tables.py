@@ -145,6 +145,8 @@ runs = Table(
     Column("note", Text),
     Column("purpose", String(20), nullable=False, server_default="campaign"),
     Column("number", Integer, nullable=False, server_default="0"),
+    Column("membership", JSON(none_as_null=True)),
+    Column("leaving_digest", String(64)),
     UniqueConstraint("campaign_id", "occurrence", name="one_run_per_occurrence"),
 )
 
@@ -162,6 +164,7 @@ requests = Table(
     Column("answer", Text),
     Column("answered_at", Instant),
     Column("batches", Integer, nullable=False, server_default="0"),
+    Column("kind", String(20), nullable=False, server_default="message"),
     ForeignKeyConstraint(["run_id"], ["runs.run_id"], name="request_of_a_run"),
 )
 

@@ -196,6 +196,7 @@ def test_the_public_names_are_pinned() -> None:
         "Report",
         "RequestLine",
         "accepted",
+        "attributes",
         "parse_answers",
         "report",
         "reset",

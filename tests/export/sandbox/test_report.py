@@ -37,6 +37,7 @@ def test_the_report_counts_everything_without_a_server(
     noon = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
     assert found == Report(
         accepted=2,
+        without_event=0,
         duplicates=1,
         requests=3,
         dropped=(("ip", "ip is neither an IPv4 nor an IPv6 address", 1),),
@@ -98,6 +99,7 @@ def test_the_page_shows_counts_and_nothing_personal(
     assert response.status_code == 200
     assert re.findall(r"<b>([\d,]+)</b><span>([a-z ]+)</span>", page) == [
         ("1", "accepted batches"),
+        ("0", "of them without an event"),
         ("2", "dropped batches"),
         ("1", "duplicates"),
         ("3", "requests"),

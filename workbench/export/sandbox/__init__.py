@@ -9,7 +9,15 @@ The package imports nothing else of the workbench: it judges an export by its ow
 from workbench.export.sandbox.answers import Answer, parse_answers
 from workbench.export.sandbox.archive import reset
 from workbench.export.sandbox.receiver import Receiver
-from workbench.export.sandbox.report import DroppedBatch, Report, RequestLine, accepted, report, texts
+from workbench.export.sandbox.report import (
+    DroppedBatch,
+    Report,
+    RequestLine,
+    accepted,
+    attributes,
+    report,
+    texts,
+)
 
 __all__ = [
     "Answer",
@@ -18,6 +26,7 @@ __all__ = [
     "Report",
     "RequestLine",
     "accepted",
+    "attributes",
     "parse_answers",
     "report",
     "reset",

@@ -1,6 +1,6 @@
 """The names that mParticle cuts without a word: events and attributes over 256 characters."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 NAME_LENGTH = 256
@@ -14,6 +14,8 @@ def cut_names(batch: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     kept = dict(batch)
     if "user_attributes" in batch:
         kept["user_attributes"] = _short(batch["user_attributes"])
+    if "deleted_user_attributes" in batch:
+        kept["deleted_user_attributes"] = [name[:NAME_LENGTH] for name in batch["deleted_user_attributes"]]
     if "events" in batch:
         kept["events"] = [{**event, "data": _data(event["data"])} for event in batch["events"]]
     return kept, cuts
@@ -21,6 +23,7 @@ def cut_names(batch: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 def _cuts(batch: Mapping[str, Any]) -> Iterator[str]:
     yield from ("user-attribute-name" for name in _long(batch.get("user_attributes", {})))
+    yield from ("user-attribute-name" for name in _long(batch.get("deleted_user_attributes", ())))
     for event in batch.get("events", ()):
         if len(str(event["data"].get("event_name", ""))) > NAME_LENGTH:
             yield "event-name"
@@ -37,7 +40,7 @@ def _data(data: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _long(attributes: Mapping[str, Any]) -> Iterator[str]:
+def _long(attributes: Iterable[str]) -> Iterator[str]:
     return (name for name in attributes if len(name) > NAME_LENGTH)
 
 

@@ -28,6 +28,11 @@ def warnings_of(batch: Mapping[str, Any]) -> Iterator[str]:
     attributes = batch.get("user_attributes", {})
     if any(name.startswith("$") and name not in _RESERVED for name in attributes):
         yield "reserved-attribute"
+    deleted = batch.get("deleted_user_attributes", ())
+    if set(attributes) & set(deleted):
+        yield "attribute-set-and-deleted"
+    if not (attributes or deleted or batch.get("events")):
+        yield "nothing-in-batch"
     for event in batch.get("events", ()):
         yield from _event_warnings(event)
 

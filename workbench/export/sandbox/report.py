@@ -40,9 +40,15 @@ class RequestLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The counts over everything stored; each tuple has its largest count first."""
+    """The counts over everything stored; each tuple has its largest count first.
+
+    Attributes:
+        accepted: batches that were stored.
+        without_event: how many of them hold no event: they change attributes, and are no messages.
+    """
 
     accepted: int
+    without_event: int
     duplicates: int
     requests: int
     dropped: tuple[tuple[str, str, int], ...]
@@ -70,6 +76,7 @@ def report(directory: Path) -> Report:
         sql.execute("BEGIN")
         return Report(
             accepted=_count(sql, "SELECT count(*) FROM batches"),
+            without_event=_count(sql, _WITHOUT_EVENT),
             duplicates=_count(sql, "SELECT coalesce(sum(duplicates), 0) FROM requests"),
             requests=_count(sql, "SELECT count(*) FROM requests"),
             dropped=_rows(sql, _DROPPED),
@@ -81,6 +88,24 @@ def report(directory: Path) -> Report:
             accepted_per_environment=_rows(sql, _ENVIRONMENTS),
             last_requests=tuple(_request_line(row) for row in _dicts(sql, _LAST_REQUESTS)),
         )
+
+
+def attributes(directory: Path, name: str, identity: str = "customer_id") -> dict[str, Any]:
+    """Give the value of a user attribute for everyone who has it, by identity: the stored batches in their order.
+
+    Raises:
+        FileNotFoundError: No receiver has run in the directory.
+    """
+    found: dict[str, Any] = {}
+    for batch in accepted(directory):
+        who = batch.get("user_identities", {}).get(identity)
+        if who is None:
+            continue
+        if name in batch.get("deleted_user_attributes", ()):
+            found.pop(who, None)
+        if name in batch.get("user_attributes", {}):
+            found[who] = batch["user_attributes"][name]
+    return found
 
 
 def accepted(directory: Path, run_id: str | None = None) -> Iterator[dict[str, Any]]:
@@ -104,6 +129,7 @@ def texts(directory: Path, run_id: str | None = None) -> Iterator[str]:
             yield row["batch"]
 
 
+_WITHOUT_EVENT = "SELECT count(*) FROM batches WHERE coalesce(json_array_length(batch, '$.events'), 0) = 0"
 _DROPPED = "SELECT rule, reason, count(*) FROM dropped GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
 _DROPPED_BATCHES = f"""
 SELECT request, position, rule, reason FROM dropped ORDER BY 1, 2 LIMIT {LISTED_DROPS}

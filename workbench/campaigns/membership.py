@@ -1,0 +1,296 @@
+"""Who is in the audience that a campaign keeps at mParticle, and who leaves it at a run.
+
+A user enters by a message with the attribute and leaves by a leave. What counts is when the receiver took the
+last of each, whichever run it was of: an interrupted run may be finished after a newer one.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from workbench.campaigns import duplicates
+from workbench.campaigns.candidates import USERS, identities_sql
+from workbench.campaigns.model import Campaign
+from workbench.campaigns.verdicts import SEND
+from workbench.errors import Problem, StoreError
+from workbench.store import engine
+from workbench.store.catalogue import Catalogue
+
+LONGEST_NAME = 256
+MOST_NAMES = 100
+# A batch may have 128,000 bytes; the rest is for what is not an identity.
+MOST_BYTES = 100_000
+
+NOT_QUALIFIED, HELD_OUT = "no longer qualifies", "held out"
+NO_IDENTITY, SHARED, TOO_LARGE = "no identity", "address shared with the audience", "identities too large"
+
+CODES: dict[str, type[pl.DataType]] = {"user_code": pl.UInt32}
+SCHEMA = {"user_code": pl.UInt32, "reason": pl.String, "kept": pl.String}
+ANSWERS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "run": pl.UInt32, "request": pl.UInt32, "is_leave": pl.Boolean, "taken_at": pl.Datetime("us", "UTC"),
+    "is_open": pl.Boolean,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A run before this one that may have changed the audience.
+
+    Attributes:
+        audience: its frozen file.
+        leaving: the file of who left by it; None where nobody did.
+        answers: the columns of ``ANSWERS`` without ``run``: its requests that were, or may have been, taken. One that
+            ``is_open`` may still be taken.
+    """
+
+    run_id: str
+    audience: Path
+    leaving: Path | None
+    answers: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """The runs before one.
+
+    Attributes:
+        runs: those that set the campaign's attribute.
+        newest: the number of the newest run that could have been among them; 0 without any.
+        others: attributes that the campaign kept before, whose users stay as they are.
+        owner: another campaign that has set the attribute; None for none.
+    """
+
+    runs: tuple[Change, ...] = ()
+    newest: int = 0
+    others: tuple[str, ...] = ()
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """Who is no longer in the audience of a campaign that keeps one.
+
+    Attributes:
+        attribute: the one that says who is in it.
+        how: what becomes of the attribute.
+        users: ``user_code, reason, kept``, ascending; whoever has a ``kept`` cannot be told, and this is why.
+        others: attributes that the campaign kept before, whose users stay as they are.
+    """
+
+    attribute: str
+    how: str
+    users: pl.DataFrame = field(repr=False)
+    others: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> pl.DataFrame:
+        """``user_code`` of whom the receiver is told about."""
+        return self.users.filter(pl.col("kept").is_null()).select("user_code")
+
+    @property
+    def counts(self) -> list[dict[str, Any]]:
+        """Rows of ``reason, kept, users``."""
+        return counts(self.users)
+
+    @property
+    def sentence(self) -> str:
+        """How many leave and why, and who cannot be told."""
+        return sentence(self.counts)
+
+
+def counts(users: pl.DataFrame) -> list[dict[str, Any]]:
+    """Count who leaves: rows of ``reason, kept, users``."""
+    found = users.group_by("reason", "kept").agg(users=pl.len().cast(pl.Int64))
+    return found.sort(pl.col("kept").is_not_null(), "kept", pl.col("reason") != NOT_QUALIFIED).to_dicts()
+
+
+def sentence(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many leave the audience, and who cannot be told.
+
+    >>> sentence([{"reason": HELD_OUT, "kept": None, "users": 2}, {"reason": HELD_OUT, "kept": NO_IDENTITY, "users": 1}])
+    '2 users leave the audience (held out 2); 1 cannot be told: no identity'
+    """
+    told: dict[str, int] = {}
+    kept: dict[str, int] = {}
+    for row in rows:
+        into, name = (told, row["reason"]) if row["kept"] is None else (kept, row["kept"])
+        into[name] = into.get(name, 0) + row["users"]
+    whole = sum(told.values())
+    why = f" ({', '.join(f'{name} {users:,}' for name, users in told.items())})" if told else ""
+    said = f"{whole:,} user{'' if whole == 1 else 's'} leave{'s' if whole == 1 else ''} the audience{why}"
+    if kept:
+        reasons = next(iter(kept)) if len(kept) == 1 else ", ".join(f"{k} {n:,}" for k, n in kept.items())
+        said += f"; {sum(kept.values()):,} cannot be told: {reasons}"
+    return said
+
+
+def problems(campaign: Campaign) -> Iterator[Problem]:
+    """Give every problem of the audience that a campaign keeps."""
+    kept = campaign.membership
+    if kept is None:
+        return
+    path, name = "membership > attribute", kept.attribute
+    if campaign.kind == "live":
+        yield Problem(path="membership", message="a live campaign keeps no audience: nobody leaves it")
+    if not name.strip():
+        yield Problem(path=path, message="is empty")
+    elif name != name.strip():
+        yield Problem(path=path, message=f'"{name[:40]}" has a blank at an edge')
+    if name.startswith("$"):
+        yield Problem(path=path, message=f'"{name[:40]}": names with $ are mParticle\'s own')
+    if len(name) > LONGEST_NAME:
+        yield Problem(path=path, message=f"has {len(name)} characters, at most {LONGEST_NAME}")
+    if name.casefold() in {chosen.casefold() for chosen in campaign.content.attributes}:
+        yield Problem(
+            path=path, message=f'"{name[:40]}" is sent as a profile attribute too; choose another name'
+        )
+    if len(set(campaign.content.attributes)) == MOST_NAMES:
+        message = f"beside {MOST_NAMES} attributes it is one too many; mParticle takes {MOST_NAMES}"
+        yield Problem(path=path, message=message)
+
+
+def taken(campaign: Campaign, others: Iterable[Campaign]) -> Problem | None:
+    """Return the problem of an attribute that another campaign keeps, or sends; None for none."""
+    if campaign.membership is None:
+        return None
+    name = campaign.membership.attribute
+    for other in others:
+        if other.id == campaign.id or other.membership is None:
+            continue
+        if other.membership.attribute.casefold() == name.casefold():
+            message = (
+                f'"{name}" is kept by campaign "{other.id}"; each campaign needs an attribute of its own'
+            )
+            return Problem(path="membership > attribute", message=message)
+    return None
+
+
+def members(connection: engine.Connection, runs: Sequence[Change]) -> pl.DataFrame:
+    """Return who is in the audience: ``user_code``.
+
+    In it is whoever entered since the last leave that was taken, and whose entering may be on its way.
+
+    Raises:
+        StoreError: a file of a run before is gone or damaged.
+    """
+    parts, answers = [], [pl.DataFrame(schema=ANSWERS)]
+    for number, run in enumerate(runs):
+        answers.append(run.answers.with_columns(run=pl.lit(number, pl.UInt32)).select(*ANSWERS))
+        for is_leave, path in ((False, run.audience), (True, run.leaving)):
+            if path is None or run.answers.filter(pl.col("is_leave") == is_leave).is_empty():
+                continue
+            if not path.is_file():
+                raise StoreError(
+                    f"the {path.stem} of {run.run_id} is gone: who is in the audience is not known"
+                )
+            chosen = "true" if is_leave else f"verdict = '{SEND}'"
+            parts.append(
+                "SELECT f.user_code, a.is_leave, a.taken_at, a.is_open "
+                f"FROM read_parquet({engine.files(path)}) f JOIN answers a ON a.run = {number} "
+                f"AND a.is_leave = {is_leave} AND a.request = f.request WHERE {chosen}"
+            )
+    if not parts:
+        return pl.DataFrame(schema=CODES)
+    connection.register("answers", pl.concat(answers))
+    found = engine.frame(
+        connection,
+        "SELECT user_code FROM (SELECT user_code, coalesce(bool_or(is_open) FILTER (NOT is_leave), false) AS pending, "
+        "max(taken_at) FILTER (NOT is_leave) AS entered, max(taken_at) FILTER (is_leave) AS gone "
+        f"FROM ({' UNION ALL '.join(parts)}) GROUP BY user_code) "
+        "WHERE pending OR entered >= coalesce(gone, '-infinity'::TIMESTAMPTZ) ORDER BY user_code",
+    )
+    connection.unregister("answers")
+    return found.cast(CODES)  # type: ignore[arg-type]
+
+
+def leaving(members: pl.DataFrame, marked: pl.DataFrame) -> pl.DataFrame:
+    """Return who leaves the audience: ``user_code, reason``.
+
+    Whoever qualifies stays, sent to this time or not. Whoever is held out leaves, and so does whoever has an
+    address of somebody held out.
+
+    Args:
+        members: ``user_code`` of who is in it.
+        marked: the frame of ``candidates.candidates``: everybody who qualifies.
+    """
+    out = pl.col("held_by").is_not_null() | pl.col("astride")
+    reason = pl.when(pl.col("out").is_null()).then(pl.lit(NOT_QUALIFIED)).otherwise(pl.lit(HELD_OUT))
+    return (
+        members.join(marked.select("user_code", out=out), on="user_code", how="left")
+        .filter(pl.col("out").fill_null(value=True))
+        .select("user_code", reason=reason)
+        .sort("user_code")
+    )
+
+
+def looked_up(
+    connection: engine.Connection,
+    leavers: pl.DataFrame,
+    staying: pl.DataFrame,
+    *,
+    as_of: datetime,
+    catalogue: Catalogue,
+    identities: Mapping[str, str],
+    profiles: str,
+) -> pl.DataFrame:
+    """Say of each leaver whether the receiver can be told.
+
+    Args:
+        connection: with the views of the lake version.
+        leavers: ``user_code, reason``, ascending.
+        staying: ``user_code`` of who stays in the audience or is sent to now.
+        as_of: the instant at which profiles are read.
+        catalogue: of the same lake version.
+        identities: mParticle identity to profile attribute.
+        profiles: SQL of one row a user as of ``$as_of``.
+
+    Returns:
+        The columns of ``SCHEMA``, ascending; ``kept`` is null for whom the receiver is told about.
+
+    Raises:
+        StoreError: the lake cannot be read.
+    """
+    if leavers.is_empty():
+        return pl.DataFrame(schema=SCHEMA)
+    values = identities_sql(identities, catalogue)
+    shared = [values[name] for name, attribute in identities.items() if attribute != "user_id"]
+    digests = [f"{duplicates.digest(value)} AS digest_{n}" for n, value in enumerate(shared)]
+    some = " OR ".join(f"{value} IS NOT NULL" for value in values.values()) or "false"
+    size = " + ".join(f"coalesce(strlen(to_json({value})::VARCHAR), 0)" for value in values.values()) or "0"
+    sql = f"""SELECT {", ".join(["u.user_code, w.leaver", f"{some} AS known", f"{size} > {MOST_BYTES} AS large", *digests])}
+FROM users u JOIN ({profiles}) p USING (user_code) JOIN asked w USING (user_code)
+WHERE u.user_code BETWEEN $first AND $last AND p.user_code BETWEEN $first AND $last"""
+    asked = [leavers.select("user_code", leaver=pl.lit(True))]
+    if shared:
+        asked.append(staying.select("user_code", leaver=pl.lit(False)))
+    into = "CREATE OR REPLACE TEMP TABLE looked AS"
+    everybody = pl.concat(asked).sort("user_code")
+    for part in everybody.iter_slices(USERS):
+        connection.register("asked", part)
+        limits = {"first": part["user_code"][0], "last": part["user_code"][-1]}
+        parameters = {**limits, **({"as_of": as_of} if "$as_of" in sql else {})}
+        engine.execute(connection, f"{into} {sql}", parameters)
+        connection.unregister("asked")
+        into = "INSERT INTO looked"
+    same = [
+        f"digest_{n} IN (SELECT digest_{n} FROM looked WHERE NOT leaver AND digest_{n} IS NOT NULL)"
+        for n in range(len(shared))
+    ]
+    found = engine.frame(
+        connection,
+        f"SELECT user_code, CASE WHEN NOT known THEN '{NO_IDENTITY}' WHEN large THEN '{TOO_LARGE}' "
+        f"WHEN coalesce({' OR '.join(same) or 'false'}, false) THEN '{SHARED}' END AS kept, true AS there "
+        "FROM looked WHERE leaver",
+    )
+    engine.execute(connection, "DROP TABLE looked")
+    kept = pl.when("there").then("kept").otherwise(pl.lit(NO_IDENTITY))
+    return (
+        leavers.join(found.cast({"user_code": pl.UInt32}), on="user_code", how="left", maintain_order="left")
+        .with_columns(kept=kept)
+        .select(*SCHEMA)
+        .cast(SCHEMA)  # type: ignore[arg-type]
+    )
