@@ -8,6 +8,7 @@ from typing import Any
 from accounts import SETTINGS, Account, make_account
 
 from workbench import runs
+from workbench.export.ledger import Kind
 from workbench.export.sandbox import attributes
 from workbench.runs import Plan, Receipt
 
@@ -69,3 +70,8 @@ def why(plan: Plan) -> dict[int, tuple[str, str | None]]:
     """Why each user leaves, and why the receiver is not told."""
     assert plan.leaving is not None
     return {code: (reason, none) for code, reason, none in plan.leaving.users.iter_rows()}
+
+
+def stands(account: Account, run: str, kind: Kind) -> dict[str, int]:
+    """How many users stand in each request state."""
+    return {str(state): users for state, users in account.workspace.ledger.totals(run, kind).items() if users}

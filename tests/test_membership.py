@@ -2,29 +2,22 @@
 
 import json
 from collections import Counter
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from accounts import SETTINGS, Account
-from audiences import ATTRIBUTE, KEEPS, club, day, gold, inside, kept, planned, sent, why
+from accounts import SETTINGS
+from audiences import ATTRIBUTE, KEEPS, club, day, gold, inside, kept, planned, sent, stands, why
 from command_line import Run as Command
 
 from workbench import lookup, proof, runs, trial
 from workbench.campaigns import control
 from workbench.campaigns.membership import HELD_OUT, NO_IDENTITY, NOT_QUALIFIED, SHARED
-from workbench.errors import CampaignError, DestinationError, StoreError
+from workbench.errors import CampaignError
 from workbench.export import leaving
 from workbench.export.ledger import Kind, RequestState, RunState
-from workbench.export.sandbox import Receiver, accepted, parse_answers, report
-from workbench.workspace import Workspace, open_workspace
-
-
-def stands(account: Account, run: str, kind: Kind) -> dict[str, int]:
-    """How many users stand in each request state."""
-    return {str(state): users for state, users in account.workspace.ledger.totals(run, kind).items() if users}
+from workbench.export.sandbox import Receiver, accepted, report
 
 
 def leaves(folder: Path) -> list[dict[str, Any]]:
@@ -75,7 +68,7 @@ def test_what_a_leave_looks_like(tmp_path: Path, receiver: Receiver) -> None:
     assert [(item.number, item.kind, item.users, item.batches) for item in requests] == [
         (1, Kind.MESSAGE, 1, 1), (2, Kind.LEAVE, 1, 1),
     ]  # fmt: skip
-    messages = [batch for batch in accepted(tmp_path / "sandbox", run.run_id)]
+    messages = list(accepted(tmp_path / "sandbox", run.run_id))
     assert [batch["user_attributes"] for batch in messages] == [{"in_winback": True}]
 
 
@@ -167,74 +160,6 @@ def test_whoever_cannot_be_told_is_counted(tmp_path: Path, receiver: Receiver) -
     assert why(planned(account, 2)) == {2: (NOT_QUALIFIED, None), 3: (NOT_QUALIFIED, None)}
 
 
-def test_a_rejected_leave_is_sent_again_next_time(
-    tmp_path: Path, receiver: Receiver, monkeypatch: Any
-) -> None:
-    """Only a leave that was accepted is one."""
-    account = club(tmp_path, [0, 1])
-    sent(account, 0)
-    gold(account, [1], 1)
-    with Receiver(
-        tmp_path / "other", key="test-key", secret="test-secret", answers=parse_answers("ok, 400")
-    ) as bad:
-        monkeypatch.setenv("WORKBENCH_MPARTICLE_URL", bad.url)
-        again = Account(home=account.home, workspace=reopened(account))
-        run = sent(again, 1).run
-        assert stands(again, run.run_id, Kind.MESSAGE) == {"accepted": 1}
-        assert stands(again, run.run_id, Kind.LEAVE) == {"rejected": 1}
-        assert why(planned(again, 2)) == {0: (NOT_QUALIFIED, None)}
-        sent(again, 2)
-        assert why(planned(again, 3)) == {}
-
-
-def reopened(account: Account) -> Workspace:
-    """The same account with the environment of now."""
-    return open_workspace(account.config)
-
-
-def test_an_entry_of_unknown_outcome_counts(tmp_path: Path, monkeypatch: Any) -> None:
-    """It may have been taken: its users leave, and leave again while it can still be sent."""
-    folder = tmp_path / "sandbox"
-    script = parse_answers("drop-after*2")
-    with Receiver(folder, key="test-key", secret="test-secret", answers=script) as server:
-        for name, value in (("URL", server.url), ("KEY", "test-key"), ("SECRET", "test-secret")):
-            monkeypatch.setenv(f"WORKBENCH_MPARTICLE_{name}", value)
-        account = club(tmp_path, [0, 1])
-        with pytest.raises(DestinationError):
-            sent(account, 0)
-        first = account.workspace.ledger.newest()[0].run_id
-        assert stands(account, first, Kind.MESSAGE) == {"unknown": 2}
-        assert inside(folder) == {0, 1}
-        gold(account, [1], 1)
-        sent(account, 1)
-        assert inside(folder) == {1}
-        assert why(planned(account, 2)) == {0: (NOT_QUALIFIED, None)}
-        runs.stop(account.workspace, first, clock=lambda: day(0) + timedelta(hours=1))
-        assert why(planned(account, 2)) == {}
-
-
-def test_an_older_run_that_is_finished_later(tmp_path: Path, monkeypatch: Any) -> None:
-    """What counts is when the receiver took a message, not of which run it was."""
-    folder = tmp_path / "sandbox"
-    with Receiver(folder, key="test-key", secret="test-secret", answers=parse_answers("ok, 503*2")) as server:
-        for name, value in (("URL", server.url), ("KEY", "test-key"), ("SECRET", "test-secret")):
-            monkeypatch.setenv(f"WORKBENCH_MPARTICLE_{name}", value)
-        account = club(tmp_path, [0, 1])
-        sent(account, 0)
-        gold(account, [0, 1, 2], 1)
-        with pytest.raises(DestinationError):
-            runs.execute(account.workspace, planned(account, 1), clock=lambda: day(1))
-        interrupted = account.workspace.ledger.newest()[0]
-        gold(account, [1], 2)
-        sent(account, 2)
-        assert inside(folder) == {1}
-        runs.resume(account.workspace, interrupted.run_id, clock=lambda: day(3))
-        assert inside(folder) == {0, 1, 2}
-        assert set(why(planned(account, 4))) == {0, 2}
-        sent(account, 4)
-        assert inside(folder) == {1}
-
-
 def test_a_blocked_run_takes_nobody_out(tmp_path: Path, receiver: Receiver) -> None:
     """A broken ingest must not empty an audience; the next run that passes does its work."""
     account = club(tmp_path, [0, 1, 2], safety_check={"fewer_than": 2}, alert_to=["json://127.0.0.1:9"])
@@ -306,21 +231,6 @@ def test_commands_tell_of_who_leaves(tmp_path: Path, receiver: Receiver, run: Co
     assert lookup.explain_run(account.workspace, this, "001").left is None
 
 
-def test_a_dry_run_has_the_bytes_of_the_send(tmp_path: Path, receiver: Receiver) -> None:
-    """Also when it is made after newer runs: it counts what was known when the run was made."""
-    account = club(tmp_path, [0, 1, 2])
-    sent(account, 0)
-    gold(account, [1], 1)
-    before = runs.dry_run(account.workspace, planned(account, 1))
-    assert (before.users, before.batches, before.leaving, before.requests) == (1, 1, 2, 2)
-    sent(account, 1)
-    gold(account, [2], 2)
-    sent(account, 2)
-    after = runs.dry_run(account.workspace, planned(account, 1))
-    assert after.same is True
-    assert after.sha256 == before.sha256
-
-
 def test_a_test_send_says_nothing_of_the_audience(tmp_path: Path, receiver: Receiver) -> None:
     """Neither true nor false: who tries a campaign is not in it."""
     account = club(tmp_path, [0, 1])
@@ -330,33 +240,6 @@ def test_a_test_send_says_nothing_of_the_audience(tmp_path: Path, receiver: Rece
     assert kept(tmp_path / "sandbox") == {}
     gold(account, [], 1)
     assert why(planned(account, 1)) == {}
-
-
-def test_what_is_tampered_with_is_found(tmp_path: Path, receiver: Receiver) -> None:
-    """The list of who left is a record like the audience."""
-    account = club(tmp_path, [0, 1, 2])
-    sent(account, 0)
-    gold(account, [1], 1)
-    run = sent(account, 1).run
-    path = (account.workspace.settings.directory / run.audience_path).with_name("leaving.parquet")
-    whole = path.read_bytes()
-
-    def answers() -> dict[str, bool | None]:
-        return {check.name: check.holds for check in proof.verify(account.workspace, run.run_id).checks}
-
-    assert set(answers().values()) == {True}
-    pl.read_parquet(path).head(1).write_parquet(path)
-    assert (answers()["leaving"], answers()["built again"]) == (False, None)
-    with pytest.raises(StoreError, match="is not what was frozen"):
-        lookup.leavers(account.workspace, run.run_id)
-    path.unlink()
-    assert answers()["leaving"] is False
-    with pytest.raises(StoreError, match=f"the leaving of {run.run_id} is gone"):
-        planned(account, 2)
-    path.write_bytes(whole)
-    with account.workspace.database.transaction() as sql:
-        sql.exec_driver_sql("UPDATE requests SET users = 1 WHERE kind = 'leave'")
-    assert answers()["leaving"] is False
 
 
 def test_each_campaign_has_an_attribute_of_its_own(tmp_path: Path, receiver: Receiver) -> None:
@@ -381,19 +264,6 @@ def test_another_attribute_begins_another_audience(tmp_path: Path, receiver: Rec
     assert plan.leaving is not None
     assert plan.leaving.others == (ATTRIBUTE,)
     assert why(plan) == {}
-
-
-def test_another_run_meanwhile_makes_the_plan_again(tmp_path: Path, receiver: Receiver) -> None:
-    """Two plans of the same moment: the second one counts the first one's users."""
-    account = club(tmp_path, [0, 1, 2])
-    first = planned(account, 0)
-    gold(account, [1], 1)
-    second = planned(account, 1)
-    assert why(second) == {}
-    runs.execute(account.workspace, first, clock=lambda: day(0))
-    done = runs.execute(account.workspace, second, clock=lambda: day(1))
-    assert done.run.leaving == 2
-    assert inside(tmp_path / "sandbox") == {1}
 
 
 def test_counts_of_many(tmp_path: Path, receiver: Receiver) -> None:

@@ -29,6 +29,7 @@ def list_rejected(
         {
             "answer": item.answer or "",
             "request": item.number,
+            "kind": str(item.kind),
             "users": item.users,
             "batches": item.batches,
             "attempts": item.attempts,
@@ -37,9 +38,14 @@ def list_rejected(
     ]
     frame = pl.DataFrame(
         rows,
-        schema={"answer": pl.String, **dict.fromkeys(("request", "users", "batches", "attempts"), pl.Int64)},
+        schema={
+            "answer": pl.String,
+            "request": pl.Int64,
+            "kind": pl.String,
+            **dict.fromkeys(("users", "batches", "attempts"), pl.Int64),
+        },
     )
-    reasons = frame.group_by("answer", maintain_order=True).agg(
+    reasons = frame.group_by("answer", "kind", maintain_order=True).agg(
         pl.len().alias("requests"), pl.col("users").sum()
     )
 
@@ -48,9 +54,9 @@ def list_rejected(
             out.print(f"{run} has no such rejected requests")
             return
         numbers = [Column(name, justify="right") for name in ("requests", "users")]
-        table = Table("the receiver said", *numbers, box=SIMPLE_HEAD)
-        for said, requests, users in reasons.iter_rows():
-            table.add_row(escape(said), f"{requests:,}", f"{users:,}")
+        table = Table("the receiver said", "about", *numbers, box=SIMPLE_HEAD)
+        for said, kind, requests, users in reasons.iter_rows():
+            table.add_row(escape(said), kind, f"{requests:,}", f"{users:,}")
         out.print(table)
         out.print(f"requests: {', '.join(map(str, frame['request'].to_list()))}", soft_wrap=True)
         out.print(f"[dim]who: workbench runs users {run}; again: workbench runs redrive {run}[/]")
