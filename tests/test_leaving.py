@@ -13,7 +13,7 @@ from audiences import KEEPS, club, day, gold, inside, planned, sent, stands, why
 
 from workbench import lookup, proof, runs
 from workbench.campaigns.membership import NOT_QUALIFIED
-from workbench.errors import CampaignError, DestinationError, InputError, StoreError
+from workbench.errors import CampaignError, CredentialsError, DestinationError, InputError, StoreError
 from workbench.export.ledger import Kind, RunState
 from workbench.export.sandbox import Receiver, accepted, parse_answers
 
@@ -210,16 +210,24 @@ def test_another_run_meanwhile_makes_the_plan_again(tmp_path: Path, receiver: Re
 
 
 def test_a_dry_run_has_the_bytes_of_the_send(tmp_path: Path, receiver: Receiver) -> None:
-    """Also when it is made after newer runs: it counts what was known when the run was made."""
+    """Also when older runs were finished since and newer ones made: it counts what was known when the run was made."""
     account = club(tmp_path, [0, 1, 2])
     sent(account, 0)
-    gold(account, [1], 1)
-    before = runs.dry_run(account.workspace, planned(account, 1))
+    gold(account, [1, 2, 3], 1)
+    receiver.play(parse_answers("403"))
+    with pytest.raises(CredentialsError):
+        sent(account, 1)
+    older = account.workspace.ledger.newest()[0].run_id
+    gold(account, [1], 2)
+    before = runs.dry_run(account.workspace, planned(account, 2))
     assert (before.users, before.batches, before.leaving, before.requests) == (1, 1, 2, 2)
-    sent(account, 1)
-    gold(account, [2], 2)
     sent(account, 2)
-    after = runs.dry_run(account.workspace, planned(account, 1))
+    runs.resume(account.workspace, older, clock=lambda: day(3))
+    gold(account, [5], 4)
+    receiver.play(parse_answers("drop-after*2"))
+    with pytest.raises(DestinationError):
+        sent(account, 4)
+    after = runs.dry_run(account.workspace, planned(account, 2))
     assert after.same is True
     assert after.sha256 == before.sha256
 

@@ -120,8 +120,9 @@ def test_whoever_is_held_out_since_leaves(tmp_path: Path, receiver: Receiver) ->
     out = set(plan.verdicts.filter(pl.col("arm") == "control")["user_code"])
     assert out
     assert why(plan) == dict.fromkeys(sorted(out), (HELD_OUT, None))
-    sent(account, 1)
+    run = sent(account, 1).run
     assert inside(tmp_path / "sandbox") == set(range(40)) - out
+    assert proof.leaks(account.workspace, run.run_id).rows.is_empty()
 
 
 def test_the_address_of_a_held_out_user_leaves(tmp_path: Path, receiver: Receiver) -> None:
@@ -139,25 +140,29 @@ def test_the_address_of_a_held_out_user_leaves(tmp_path: Path, receiver: Receive
 
 
 def test_whoever_cannot_be_told_is_counted(tmp_path: Path, receiver: Receiver) -> None:
-    """Without an identity, or with the address of somebody who stays: not taken out, and said."""
-    account = club(tmp_path, range(6), text=SETTINGS.replace('customer_id = "user_id"\n', ""))
+    """Without an identity, or with the address of somebody who stays or enters: not taken out, and said."""
+    text = SETTINGS.replace('customer_id = "user_id"\n', "")
+    account = club(tmp_path, [0, 1, 2, 3, 4, 6], of=7, text=text)
     sent(account, 0)
-    gold(account, [0, 1], 1, email={2: " ", 3: "USER1@Example.com"})
+    changed = {2: " ", 3: "USER1@Example.com", 4: "user5@example.com"}
+    gold(account, [0, 1, 5], 1, of=7, email=changed, unsubscribed={1: True})
     plan = planned(account, 1)
+    assert set(plan.verdicts.filter(pl.col("verdict") == "send")["user_code"]) == {0, 5}
     assert why(plan) == {
-        2: (NOT_QUALIFIED, NO_IDENTITY), 3: (NOT_QUALIFIED, SHARED), 4: (NOT_QUALIFIED, None),
-        5: (NOT_QUALIFIED, None),
+        2: (NOT_QUALIFIED, NO_IDENTITY), 3: (NOT_QUALIFIED, SHARED), 4: (NOT_QUALIFIED, SHARED),
+        6: (NOT_QUALIFIED, None),
     }  # fmt: skip
     assert plan.leaving is not None
     assert plan.leaving.sentence == (
-        "2 users leave the audience (no longer qualifies 2); 2 cannot be told: address shared with the audience 1, "
+        "1 user leaves the audience (no longer qualifies 1); 3 cannot be told: address shared with the audience 2, "
         "no identity 1"
     )
     run = sent(account, 1).run
-    assert run.leaving == 2
-    assert stands(account, run.run_id, Kind.LEAVE) == {"accepted": 2}
-    gold(account, [0, 1], 2)
-    assert why(planned(account, 2)) == {2: (NOT_QUALIFIED, None), 3: (NOT_QUALIFIED, None)}
+    assert run.leaving == 1
+    assert stands(account, run.run_id, Kind.LEAVE) == {"accepted": 1}
+    assert proof.verify(account.workspace, run.run_id).holds is True
+    gold(account, [0, 1, 5], 2, of=7)
+    assert why(planned(account, 2)) == dict.fromkeys([2, 3, 4], (NOT_QUALIFIED, None))
 
 
 def test_a_blocked_run_takes_nobody_out(tmp_path: Path, receiver: Receiver) -> None:
@@ -192,6 +197,8 @@ def test_nobody_to_send_to_and_some_who_leave(tmp_path: Path, receiver: Receiver
     assert shown["users"] == dict.fromkeys(["reserved", "sent", "accepted", "rejected", "unknown"], 0)
     assert shown["leaving"]["states"]["accepted"] == len(who)
     assert proof.leaks(account.workspace, before.run.run_id).rows.is_empty()
+    gold(account, [0, 1], 2)
+    assert planned(account, 2).to_send == len(who)
 
 
 def test_commands_tell_of_who_leaves(tmp_path: Path, receiver: Receiver, run: Command) -> None:

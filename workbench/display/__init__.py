@@ -207,11 +207,12 @@ def _campaign_text(saved: SavedCampaign) -> str:
 
 
 def _campaign_html(saved: SavedCampaign) -> str:
-    wanted = saved.campaign.goal
+    wanted, kept = saved.campaign.goal, saved.campaign.membership
     return block(
         heading(saved.campaign.name),
         paragraph(_campaign_text(saved)),
         paragraph(f"Goal: {goal.sentence(wanted)}.") if wanted else "",
+        paragraph(f"Keeps the audience of {kept.attribute} (leaving: {kept.leaving}).") if kept else "",
     )
 
 

@@ -21,7 +21,7 @@ def _dry_html(found: DryRun) -> str:
     planned = found.plan
     facts = [
         ("Users", number(found.users)), ("Batches", number(found.batches)), ("Requests", number(found.requests)),
-        ("Leave the audience", number(found.leaving)), ("Bytes", number(found.bytes)), ("sha256 of requests.jsonl", found.sha256), ("Folder", str(found.folder)),
+        *([("Leave the audience", number(found.leaving))] if planned.leaving else []), ("Bytes", number(found.bytes)), ("sha256 of requests.jsonl", found.sha256), ("Folder", str(found.folder)),
         ("As of", f"{planned.as_of:{INSTANT}}"), ("Sent at", f"{planned.send_at:{INSTANT}}"),
     ]  # fmt: skip
     return block(
