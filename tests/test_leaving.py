@@ -1,5 +1,6 @@
 """What became of those who enter and leave an audience: refused, doubtful, late, killed, raced, tampered with."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -257,3 +258,20 @@ def test_what_is_tampered_with_is_found(tmp_path: Path, receiver: Receiver) -> N
     with account.workspace.database.transaction() as sql:
         sql.exec_driver_sql("UPDATE requests SET users = 1 WHERE kind = 'leave'")
     assert answers()["leaving"] is False
+
+
+def test_a_forged_leave_is_found(tmp_path: Path, receiver: Receiver) -> None:
+    """A body that says something else, with the digest of it in the ledger: built again it comes out otherwise."""
+    account = club(tmp_path, [0, 1])
+    sent(account, 0)
+    gold(account, [1], 1)
+    run = sent(account, 1).run
+    path = account.workspace.settings.directory / run.bodies_path
+    forged = path.read_bytes().replace(b"false", b"true ")
+    path.write_bytes(forged)
+    digest = hashlib.sha256(forged.splitlines()[1]).hexdigest()
+    with account.workspace.database.transaction() as sql:
+        sql.exec_driver_sql(f"UPDATE requests SET digest = '{digest}' WHERE kind = 'leave'")
+    found = {check.name: check for check in proof.verify(account.workspace, run.run_id).checks}
+    assert [name for name, check in found.items() if not check.holds] == ["built again"]
+    assert found["built again"].sentence.startswith("requests 2 come out with other bytes")

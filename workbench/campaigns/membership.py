@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from workbench.campaigns import duplicates
@@ -28,10 +30,11 @@ MOST_BYTES = 100_000
 NOT_QUALIFIED, HELD_OUT = "no longer qualifies", "held out"
 NO_IDENTITY, SHARED, TOO_LARGE = "no identity", "address shared with the audience", "identities too large"
 
+NEVER = np.iinfo(np.int64).min
 CODES: dict[str, type[pl.DataType]] = {"user_code": pl.UInt32}
 SCHEMA = {"user_code": pl.UInt32, "reason": pl.String, "kept": pl.String}
 ANSWERS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "run": pl.UInt32, "request": pl.UInt32, "is_leave": pl.Boolean, "taken_at": pl.Datetime("us", "UTC"),
+    "request": pl.UInt32, "is_leave": pl.Boolean, "taken_at": pl.Datetime("us", "UTC"),
     "is_open": pl.Boolean,
 }  # fmt: skip
 
@@ -43,7 +46,7 @@ class Change:
     Attributes:
         audience: its frozen file.
         leaving: the file of who left by it; None where nobody did.
-        answers: the columns of ``ANSWERS`` without ``run``: its requests that were, or may have been, taken. One that
+        answers: the columns of ``ANSWERS``: its requests that were, or may have been, taken. One that
             ``is_open`` may still be taken.
     """
 
@@ -170,41 +173,50 @@ def taken(campaign: Campaign, others: Iterable[Campaign]) -> Problem | None:
 
 
 def members(connection: engine.Connection, runs: Sequence[Change]) -> pl.DataFrame:
-    """Return who is in the audience: ``user_code``.
+    """Return who is in the audience: ``user_code``, ascending.
 
-    In it is whoever entered since the last leave that was taken, and whose entering may be on its way.
+    In it is whoever entered since the last leave that was taken, and whose entering may be on its way. One run
+    after the other is read; of each user the last instants are kept, at the place of the code.
 
     Raises:
         StoreError: a file of a run before is gone or damaged.
     """
-    parts, answers = [], [pl.DataFrame(schema=ANSWERS)]
-    for number, run in enumerate(runs):
-        answers.append(run.answers.with_columns(run=pl.lit(number, pl.UInt32)).select(*ANSWERS))
+    entered, gone = np.full((2, 0), NEVER)
+    pending = np.full(0, fill_value=False)
+    for run in runs:
         for is_leave, path in ((False, run.audience), (True, run.leaving)):
-            if path is None or run.answers.filter(pl.col("is_leave") == is_leave).is_empty():
+            answers = run.answers.filter(pl.col("is_leave") == is_leave)
+            if path is None or answers.is_empty():
                 continue
-            if not path.is_file():
-                raise StoreError(
-                    f"the {path.stem} of {run.run_id} is gone: who is in the audience is not known"
-                )
-            chosen = "true" if is_leave else f"verdict = '{SEND}'"
-            parts.append(
-                "SELECT f.user_code, a.is_leave, a.taken_at, a.is_open "
-                f"FROM read_parquet({engine.files(path)}) f JOIN answers a ON a.run = {number} "
-                f"AND a.is_leave = {is_leave} AND a.request = f.request WHERE {chosen}"
-            )
-    if not parts:
-        return pl.DataFrame(schema=CODES)
-    connection.register("answers", pl.concat(answers))
-    found = engine.frame(
+            codes, numbers = _changed(connection, run, path, sent_only=not is_leave)
+            if (more := int(codes.max(initial=0)) + 1 - len(entered)) > 0:
+                entered, gone = (np.append(times, np.full(more, NEVER)) for times in (entered, gone))
+                pending = np.append(pending, np.full(more, fill_value=False))
+            requests = answers["request"].to_numpy()
+            most = max(int(requests.max()), int(numbers.max(initial=0))) + 1
+            at, is_open = np.full(most, NEVER), np.full(most, fill_value=False)
+            at[requests] = answers["taken_at"].to_physical().to_numpy()
+            is_open[requests] = answers["is_open"].to_numpy()
+            np.maximum.at(gone if is_leave else entered, codes, at[numbers])
+            if not is_leave:
+                np.logical_or.at(pending, codes, is_open[numbers])
+    found = np.flatnonzero(pending | ((entered > NEVER) & (entered >= gone)))
+    return pl.DataFrame({"user_code": found}).cast(CODES)  # type: ignore[arg-type]
+
+
+def _changed(
+    connection: engine.Connection, run: Change, path: Path, *, sent_only: bool
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return whom a frozen file has a request of, and the numbers of these."""
+    if not path.is_file():
+        raise StoreError(f"the {path.stem} of {run.run_id} is gone: who is in the audience is not known")
+    sent = f"AND verdict = '{SEND}'" if sent_only else ""
+    codes, numbers = engine.arrays(
         connection,
-        "SELECT user_code FROM (SELECT user_code, coalesce(bool_or(is_open) FILTER (NOT is_leave), false) AS pending, "
-        "max(taken_at) FILTER (NOT is_leave) AS entered, max(taken_at) FILTER (is_leave) AS gone "
-        f"FROM ({' UNION ALL '.join(parts)}) GROUP BY user_code) "
-        "WHERE pending OR entered >= coalesce(gone, '-infinity'::TIMESTAMPTZ) ORDER BY user_code",
+        "SELECT user_code::BIGINT, request::BIGINT AS number "
+        f"FROM read_parquet({engine.files(path)}) WHERE request IS NOT NULL {sent}",
     )
-    connection.unregister("answers")
-    return found.cast(CODES)  # type: ignore[arg-type]
+    return codes, numbers
 
 
 def leaving(members: pl.DataFrame, marked: pl.DataFrame) -> pl.DataFrame:

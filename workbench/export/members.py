@@ -101,5 +101,4 @@ def _answers(sql: sa.Connection, run: Any, until: datetime | None) -> pl.DataFra
         else:
             at, is_open = run.finished_at or run.created_at, run.state != RunState.STOPPED
         rows.append((number, kind == Kind.LEAVE, at, is_open))
-    schema = {name: ANSWERS[name] for name in ("request", "is_leave", "taken_at", "is_open")}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=ANSWERS, orient="row")

@@ -3,6 +3,7 @@
     qualify - safety - control - identity - reachable, consent - render, lint - cap   (planning)
     freeze - reserve                                                          (reserving)
     send - mark                                                               (sending)
+    who leaves the audience that a campaign keeps                             (leaving)
     held out - into the lake                                                  (held_out)
     stop; rejected requests once more; a person's word for what stays open    (stopping, redriving, settling)
 
