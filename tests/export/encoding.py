@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from workbench.campaigns.content.rendering import Rendering, templates
 from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.model import Campaign, Content, Membership, SegmentPin
 from workbench.export import linter, payload, tokens
+from workbench.export.packing import Part
 from workbench.store import engine
 from workbench.store.catalogue import STANDARD_DEVICE, Catalogue, Property
 from workbench.store.versions import Version
@@ -35,6 +37,19 @@ CATALOGUE = Catalogue(
     },
     device_columns=frozenset(STANDARD_DEVICE),
 )
+
+
+def bodies(part: Part) -> pl.Series:
+    """Return each batch of a part, without the comma after it."""
+    assert all(part.text[end - 1] == ord(",") for end in part.bounds[1:])
+    ends = zip(part.bounds[:-1], part.bounds[1:], strict=True)
+    return pl.Series([bytes(part.text[first : after - 1]).decode() for first, after in ends])
+
+
+def part(batches: pl.DataFrame) -> Part:
+    """Return the part of ``user_code, source_request_id, body``."""
+    with_commas = batches.with_columns(pl.col("body") + ",").to_arrow()
+    return Part.of(pa.RecordBatch.from_struct_array(with_commas.to_struct_array().combine_chunks()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +138,9 @@ class World:
 
     def batches(self, codes: Sequence[int] | None = None) -> pl.DataFrame:
         """Encode the batches of some users, by default of all: ``user_code, source_request_id, body``."""
-        return pl.concat(self.parts(codes))
+        return pl.concat([part.rows.with_columns(body=bodies(part)) for part in self.parts(codes)])
 
-    def parts(self, codes: Sequence[int] | None = None) -> list[pl.DataFrame]:
+    def parts(self, codes: Sequence[int] | None = None) -> list[Part]:
         """Encode them in the parts in which they are encoded."""
         connection = self.connect()
         wanted = range(len(self.people)) if codes is None else codes

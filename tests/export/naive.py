@@ -1,6 +1,7 @@
 """The batches of a user as dicts and ``json.dumps``: plain Python, a user at a time."""
 
 import json
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -27,9 +28,7 @@ def batch(
     world: World, person: Mapping[str, Any], token: str | None, device_id: str | None
 ) -> tuple[str, bytes]:
     """Encode one batch."""
-    request, message = (
-        unique(f"{kind}/{world.run_id}/{person['user_id']}", device_id) for kind in ("request", "message")
-    )
+    request = unique(f"request/{world.run_id}/{person['user_id']}", device_id)
     known = {name: usable(person.get(attribute)) for name, attribute in world.identities.items()}
     body: dict[str, Any] = {
         "environment": "development",
@@ -50,10 +49,23 @@ def batch(
     data = {
         "event_name": "Campaign Message", "custom_event_type": "other",
         "timestamp_unixtime_ms": int(world.envelope.send_at.timestamp() * 1000),
-        "source_message_id": message, "custom_attributes": attributes,
+        "source_message_id": request, "custom_attributes": attributes,
     }  # fmt: skip
     body["events"] = [{"event_type": "custom_event", "data": data}]
-    return request, json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return request, dumps(body).encode()
+
+
+def dumps(value: Any) -> str:
+    """JSON without blanks; the control characters that have no escape of their own in capital letters."""
+    found = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for code in range(0x20):
+        spelt = f"\\u{code:04x}"
+        found = re.sub(
+            rf"(?<!\\)((?:\\\\)*){re.escape(spelt)}",
+            lambda m, new=spelt: m[1] + "\\u" + new[2:].upper(),
+            found,
+        )
+    return found
 
 
 def unique(name: str, device_id: str | None) -> str:

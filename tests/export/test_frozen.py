@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 from accounts import NOW
+from export.encoding import part
 
 from workbench.campaigns.verdicts import SCHEMA
 from workbench.export import frozen
@@ -31,7 +32,7 @@ def snapshot(directory: Path, users: int) -> pl.DataFrame:
     batches = codes.filter(sent).with_columns(
         source_request_id=pl.format("request-{}", "user_code"), body=pl.lit("{}")
     )
-    found = frozen.freeze(directory, "run", verdicts.reverse(), [batches], connection)
+    found = frozen.freeze(directory, "run", verdicts.reverse(), [part(batches)], connection)
     connection.close()
     assert [path.name for path in sorted((directory / found.folder).iterdir())] == [
         frozen.AUDIENCE, frozen.BODIES,

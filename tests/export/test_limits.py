@@ -65,9 +65,9 @@ def test_a_byte_too_much_is_found(person: dict[str, Any], tokens: list[str | Non
     of_request = (250_000 - 2 - len(sizes) - sum(sizes)) // len(sizes)
     full = min(of_batch, of_request)
     assert 0 < full < 32 * 4096 - 1
-    assert len(list(pack([world(full).batches()]))) == 1
+    assert len(list(pack(world(full).parts()))) == 1
     with pytest.raises(StoreError, match="the plan said otherwise; nothing was sent"):
-        list(pack([world(full + 1).batches()]))
+        list(pack(world(full + 1).parts()))
     assert list(world(full + 1).lint().values()) != [None]
 
 

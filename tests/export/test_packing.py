@@ -2,14 +2,15 @@ import json
 
 import polars as pl
 import pytest
+from export import encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import StoreError
-from workbench.export.packing import Packed, pack
+from workbench.export.packing import Packed, Part, pack
 
 
-def part(*sizes: int, first: int = 0, users: list[int] | None = None) -> pl.DataFrame:
+def frame(*sizes: int, first: int = 0, users: list[int] | None = None) -> pl.DataFrame:
     """A batch of each size in bytes, of a user of its own unless codes are given."""
     codes = list(range(first, first + len(sizes))) if users is None else users
     return pl.DataFrame(
@@ -20,6 +21,11 @@ def part(*sizes: int, first: int = 0, users: list[int] | None = None) -> pl.Data
         },
         schema={"user_code": pl.UInt32, "source_request_id": pl.String, "body": pl.String},
     )
+
+
+def part(*sizes: int, first: int = 0, users: list[int] | None = None) -> Part:
+    """The same as packing is given it."""
+    return encoding.part(frame(*sizes, first=first, users=users))
 
 
 def codes(found: list[Packed]) -> list[list[int]]:
@@ -44,7 +50,7 @@ def test_a_request_stays_under_250_000_bytes() -> None:
 def test_bytes_are_counted_not_characters() -> None:
     """An emoji has four bytes: 60 batches of 1,500 emojis do not fit into one request."""
     text = json.dumps("😀" * 1_500, ensure_ascii=False)
-    found = list(pack([part(*[10] * 60).with_columns(body=pl.lit(text))]))
+    found = list(pack([encoding.part(frame(*[10] * 60).with_columns(body=pl.lit(text)))]))
     assert [packed.batches for packed in found] == [41, 19]
     assert all(len(packed.body) <= 250_000 for packed in found)
 
@@ -104,4 +110,4 @@ def test_users_are_packed_as_if_one_after_the_other(drawn: list[list[list[int]]]
     assert codes(found) == expected
     assert sum(packed.batches for packed in found) == row
     together = b",".join(packed.body[1:-1] for packed in found).decode()
-    assert together == ",".join(body for one in parts for body in one["body"])
+    assert together == ",".join(body for one in parts for body in encoding.bodies(one))

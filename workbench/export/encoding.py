@@ -1,10 +1,12 @@
 """SQL of the bytes of a batch: what ``json.dumps`` makes of a dict, and uuid5, done by the engine.
 
+A control character that has no escape of its own is written in capital letters, as the engine does it.
 Everything reads columns of one row: ``user_id``; ``i0, i1, …`` (identities), ``a0, …`` (attributes), ``t0, …``
 (rendered values); where there are devices ``device_id, push_token, platform``, NULL for a batch without one.
 """
 
 import json
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +15,8 @@ from typing import Any
 from workbench.settings import PropertyType
 from workbench.store import engine
 
-SHORT = {"\\": "\\\\", '"': '\\"', "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-ESCAPES = SHORT | {chr(code): f"\\u{code:04x}" for code in range(0x20) if chr(code) not in SHORT}
+# In JSON, what stands for a control character or a backslash.
+ESCAPE = re.compile(r"\\(?:u....|.)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Encoding:
     constants: Mapping[str, str]
 
     def relation(self, source: str) -> str:
-        """Return the relation of ``source`` with ``source_request_id`` and ``body``.
+        """Return the relation of ``source`` with ``source_request_id`` and ``body``, which ends with a comma.
 
         The body is NULL where a rendered value or a finite number is missing.
         """
@@ -54,8 +56,8 @@ class Writer:
 
     def members(self, values: Mapping[str, str]) -> str:
         """Return SQL of the members of an object that have a value, with commas between them."""
-        parts = [f"{self.bind(f',{dumps(name)}:')} || {value}" for name, value in values.items()]
-        return f"substr(concat({', '.join(parts)}), 2)" if parts else "''"
+        parts = [f"{self.bind(f'{dumps(name)}:')} || {value}" for name, value in values.items()]
+        return f"concat_ws(',', {', '.join(parts)})" if parts else "''"
 
 
 def encoding(
@@ -102,7 +104,7 @@ def encoding(
         f"""CASE WHEN {some} THEN concat({bind(',"user_attributes":{')}, {chosen}, '}}') END""",
         f"""CASE WHEN {device} THEN concat({bind(',"device_info":{')}, {info}, '}}') END""",
         bind(f',"events":[{{"event_type":"custom_event","data":{dumps(event)[:-1]},"source_message_id":"'),
-        "source_message_id", bind('","custom_attributes":'), *_shared(writer, shared, places), bind("}}]}"),
+        "source_request_id", bind('","custom_attributes":'), *_shared(writer, shared, places), bind("}}]},"),
     ]  # fmt: skip
     whole = [f"{place} IS NOT NULL" for place in places.values()]
     whole += [
@@ -117,12 +119,8 @@ def encoding(
 
 
 def text(column: str) -> str:
-    """Return SQL of a text as JSON; the engine writes a few control characters in other letters."""
-    slow = column
-    for char, escaped in ESCAPES.items():
-        slow = f"replace({slow}, chr({ord(char)}), {engine.literal(escaped)})"
-    quick = f"to_json({column}::VARCHAR)::VARCHAR"
-    return f"CASE WHEN contains({quick}, '\\u00') THEN concat('\"', {slow}, '\"') ELSE {quick} END"
+    """Return SQL of a text as JSON."""
+    return f"to_json({column}::VARCHAR)::VARCHAR"
 
 
 def value(column: str, kind: PropertyType) -> str:
@@ -138,17 +136,17 @@ def value(column: str, kind: PropertyType) -> str:
         case "instant":
             return _instant(column)
         case "list":
-            entries = f"list_transform({column}, lambda entry: coalesce({text('entry')}, 'null'))"
-            quick = f"to_json({column})::VARCHAR"
-            slow = f"concat('[', array_to_string({entries}, ','), ']')"
-            return f"CASE WHEN contains({quick}, '\\u00') THEN {slow} ELSE {quick} END"
+            return f"to_json({column})::VARCHAR"
         case "text" | "version":
             return text(column)
 
 
 def dumps(value_: Any) -> str:
     """Return the JSON of a constant."""
-    return json.dumps(value_, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    found = json.dumps(value_, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return ESCAPE.sub(
+        lambda escape: "\\u" + escape[0][2:].upper() if escape[0][1] == "u" else escape[0], found
+    )
 
 
 def _shared(writer: Writer, shared: Mapping[str, Any], places: Mapping[str, str]) -> Iterable[str]:
@@ -172,24 +170,19 @@ def _instant(column: str) -> str:
 
 
 def _ids(writer: Writer, namespace: uuid.UUID, run_id: str, *, devices: bool) -> Iterable[dict[str, str]]:
-    """Yield the stages of ``source_request_id`` and ``source_message_id``; a device's are inside its user's.
+    """Yield the stages of ``source_request_id``; that of a device is inside its user's.
 
     Source: RFC 9562, section 5.5: sha1 of namespace and name, with version and variant put in.
     """
-    kinds = ("request", "message")
     space = f"unhex({engine.literal(namespace.hex)})"
-    names = {kind: f"encode({writer.bind(f'{kind}/{run_id}/')} || user_id)" for kind in kinds}
-    yield {f"{kind}_digest": f"sha1({space} || {name})" for kind, name in names.items()}
+    yield {"digest": f"sha1({space} || encode({writer.bind(f'request/{run_id}/')} || user_id))"}
     if not devices:
-        yield {f"source_{kind}_id": _uuid5(f"{kind}_digest") for kind in kinds}
+        yield {"source_request_id": _uuid5("digest")}
         return
-    yield {f"user_{kind}_id": _uuid5(f"{kind}_digest") for kind in kinds}
-    inner = {kind: f"unhex(replace(user_{kind}_id, '-', ''))" for kind in kinds}
-    yield {f"device_{kind}_digest": f"sha1({inner[kind]} || encode(device_id))" for kind in kinds}
+    yield {"of_user": _uuid5("digest")}
+    yield {"device_digest": "sha1(unhex(replace(of_user, '-', '')) || encode(device_id))"}
     yield {
-        f"source_{kind}_id": f"CASE WHEN device_id IS NULL THEN user_{kind}_id "
-        f"ELSE {_uuid5(f'device_{kind}_digest')} END"
-        for kind in kinds
+        "source_request_id": f"CASE WHEN device_id IS NULL THEN of_user ELSE {_uuid5('device_digest')} END"
     }
 
 

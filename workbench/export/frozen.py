@@ -44,7 +44,7 @@ def freeze(
     directory: Path,
     run_id: str,
     verdicts: pl.DataFrame,
-    batches: Iterable[pl.DataFrame],
+    batches: Iterable[packing.Part],
     connection: engine.Connection,
     report: Callable[[int], None] = lambda users: None,
     *,
@@ -60,8 +60,7 @@ def freeze(
         directory: the state folder.
         run_id: whose folder it becomes.
         verdicts: the frame of ``verdicts.decide``.
-        batches: parts of ``user_code, source_request_id, body``, at least a row for each user whose verdict
-            is ``send``, ascending by code.
+        batches: at least one for each user whose verdict is ``send``, ascending by code.
         connection: knows the ids of the users.
         report: called with the number of users after each request.
         folder: relative to the state folder; by default a new one of the run.
@@ -110,7 +109,7 @@ def read_body(path: Path, request: Request) -> bytes:
 
 
 def _write_bodies(
-    path: Path, batches: Iterable[pl.DataFrame], report: Callable[[int], None]
+    path: Path, batches: Iterable[packing.Part], report: Callable[[int], None]
 ) -> tuple[tuple[Request, ...], pl.DataFrame]:
     requests: list[Request] = []
     sends = [pl.DataFrame(schema={"user_code": pl.UInt32, "source_request_id": pl.String})]

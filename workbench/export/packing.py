@@ -3,16 +3,64 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from workbench.errors import StoreError
 
 MOST_BATCHES = 100
 MOST_BYTES = 250_000
 MOST_BATCH_BYTES = 128_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Some batches, one after the other.
+
+    Attributes:
+        rows: ``user_code, source_request_id`` of each.
+        text: their bytes, a comma after each.
+        bounds: where in the text each begins, and where the last one ends.
+    """
+
+    rows: pl.DataFrame
+    text: bytes | memoryview
+    bounds: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch) -> Self:
+        """Return the part of the columns ``user_code, source_request_id, body``; no text is copied."""
+        body = batch["body"]
+        _, bounds, text = body.buffers()
+        width = np.int64 if pa.types.is_large_string(body.type) else np.int32
+        rows = pl.DataFrame(batch.select(["user_code", "source_request_id"]))
+        return cls(
+            rows=rows,
+            text=memoryview(text or b""),
+            bounds=np.frombuffer(bounds, width)[body.offset : body.offset + rows.height + 1].astype(np.int64),
+        )
+
+    def since(self, row: int) -> "Part":
+        """Return the batches from a row on."""
+        return Part(rows=self.rows[row:], text=self.text, bounds=self.bounds[row:])
+
+    def then(self, part: "Part") -> "Part":
+        """Return these batches and those of another part after them."""
+        texts = [each.text[each.bounds[0] : each.bounds[-1]] for each in (self, part)]
+        bounds = self.bounds - self.bounds[0]
+        return Part(
+            rows=pl.concat([self.rows, part.rows]),
+            text=b"".join(texts),
+            bounds=np.append(bounds[:-1], part.bounds - part.bounds[0] + bounds[-1]),
+        )
+
+    def body(self, first: int, after: int) -> bytes:
+        """Return the bytes of a request that holds the batches of some rows."""
+        return b"".join((b"[", self.text[self.bounds[first] : self.bounds[after] - 1], b"]"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,59 +78,59 @@ class Packed:
     users: pl.DataFrame
 
 
-def pack(parts: Iterable[pl.DataFrame]) -> Iterator[Packed]:
+def pack(parts: Iterable[Part]) -> Iterator[Packed]:
     """Group batches into requests, in order, across parts.
 
     Source: mParticle, default service limits (request under 256 kB, batch 128 kB, 100 batches).
 
     Args:
-        parts: ``user_code, source_request_id, body``; the rows of a user in one part, one after the other.
+        parts: the rows of a user one after the other, also across parts.
 
     Raises:
         StoreError: a user's batches are over a limit, which the linter has looked at when it was planned.
     """
-    left: pl.DataFrame | None = None
+    left: Part | None = None
     for part in parts:
-        rows = part if left is None else pl.concat([left, part])
-        firsts = _firsts(rows)
-        yield from _packed(rows, firsts)
-        left = rows[firsts[-1] :]
-    if left is not None and left.height:
-        yield from _packed(left, [0, left.height])
+        found = part if left is None else left.then(part)
+        firsts = _firsts(found)
+        yield from _packed(found, firsts)
+        left = found.since(firsts[-1])
+    if left is not None and left.rows.height:
+        yield from _packed(left, [0, left.rows.height])
 
 
-def _firsts(rows: pl.DataFrame) -> list[int]:
+def _firsts(part: Part) -> list[int]:
     """Return the first row of each request; the last request may have room for more."""
-    codes = rows["user_code"].to_numpy()
-    sizes = rows["body"].str.len_bytes().to_numpy().astype(np.int64)
-    ends = np.append(np.flatnonzero(codes[1:] != codes[:-1]) + 1, len(codes))
+    ends = np.append(np.flatnonzero(_is_first(part))[1:], part.rows.height)
     starts = np.append(0, ends[:-1])
-    before = np.append(0, np.cumsum(sizes + 1))
-    _refuse(sizes, MOST_BATCH_BYTES, "bytes in a batch")
-    _refuse(before[ends] - before[starts] + 2, MOST_BYTES, "bytes")
+    bounds = part.bounds
+    _refuse(np.diff(bounds) - 1, MOST_BATCH_BYTES, "bytes in a batch")
+    _refuse(bounds[ends] - bounds[starts] + 2, MOST_BYTES, "bytes")
     _refuse(ends - starts, MOST_BATCHES, "batches")
     firsts = [0]
     while True:
-        room = np.searchsorted(before, before[firsts[-1]] + MOST_BYTES - 2, "right") - 1
+        room = np.searchsorted(bounds, bounds[firsts[-1]] + MOST_BYTES - 2, "right") - 1
         after = ends[np.searchsorted(ends, min(room, firsts[-1] + MOST_BATCHES), "right") - 1]
-        if after == len(codes):
+        if after == part.rows.height:
             return firsts
         firsts.append(int(after))
 
 
-def _packed(rows: pl.DataFrame, firsts: list[int]) -> Iterator[Packed]:
+def _packed(part: Part, firsts: list[int]) -> Iterator[Packed]:
     """Yield the requests between each two first rows."""
-    is_first = rows["user_code"].is_first_distinct()
-    users = rows.filter(is_first).select("user_code", "source_request_id")
-    before = np.append(0, is_first.cum_sum().to_numpy())
-    bodies = rows["body"]
+    is_first = _is_first(part)
+    users = part.rows.filter(is_first)
+    before = np.append(0, np.cumsum(is_first))
     for first, after in pairwise(firsts):
-        joined = bodies[first:after].str.join(",")[0]
         yield Packed(
-            body=f"[{joined}]".encode(),
-            batches=after - first,
-            users=users[int(before[first]) : int(before[after])],
+            body=part.body(first, after), batches=after - first, users=users[before[first] : before[after]]
         )
+
+
+def _is_first(part: Part) -> npt.NDArray[np.bool_]:
+    """Return whether each row is the first of its user."""
+    codes = part.rows["user_code"].to_numpy()
+    return np.append(True, codes[1:] != codes[:-1])[: len(codes)]
 
 
 def _refuse(found: npt.NDArray[np.int64], most: int, what: str) -> None:

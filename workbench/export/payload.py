@@ -20,13 +20,16 @@ from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.verdicts import TARGET
 from workbench.errors import StoreError
 from workbench.export import encoding, tokens
+from workbench.export.packing import Part
 from workbench.settings import PropertyType
 from workbench.store import engine
 from workbench.store.catalogue import Catalogue
 from workbench.store.held import profiles_at
 
 NAMESPACE = uuid.UUID("8f0c6a52-6f9e-5d0e-9a57-3c9b1f0f2d11")
-ROWS, BYTES = 40_960, 50_000_000
+# A row group of a profile file, which is read whole.
+USERS = 122_880
+ROWS, BYTES = 20_480, 25_000_000
 TEST = "test"
 
 
@@ -62,18 +65,11 @@ class Envelope:
 
 
 def request_id(run_id: str, user_id: str, device_id: str | None = None) -> str:
-    """Return the ``source_request_id`` of one user, and device, in one run."""
-    return _id(f"request/{run_id}/{user_id}", device_id)
+    """Return the ``source_request_id`` of one user, and device, in one run; its event has the same id.
 
-
-def message_id(run_id: str, user_id: str, device_id: str | None = None) -> str:
-    """Return the ``source_message_id`` of one user's event, on a device, in one run."""
-    return _id(f"message/{run_id}/{user_id}", device_id)
-
-
-def _id(name: str, device_id: str | None) -> str:
-    """A device is named inside its user's id, so that no two names of users and devices run together."""
-    of_user = uuid.uuid5(NAMESPACE, name)
+    A device is named inside its user's id, so that no two names of users and devices run together.
+    """
+    of_user = uuid.uuid5(NAMESPACE, f"request/{run_id}/{user_id}")
     return str(of_user if device_id is None else uuid.uuid5(of_user, device_id))
 
 
@@ -86,8 +82,9 @@ def batches(
     catalogue: Catalogue,
     identities: Mapping[str, str],
     rendering: Rendering,
-) -> Iterator[pl.DataFrame]:
-    """Encode the batches of every recipient, in the order of ``user_code``, so many users at a time.
+    profiles: str | None = None,
+) -> Iterator[Part]:
+    """Encode the batches of every recipient, in the order of ``user_code``, so many at a time.
 
     Args:
         connection: with the views of the run's lake version.
@@ -97,9 +94,10 @@ def batches(
         catalogue: of the same lake version.
         identities: mParticle identity to profile attribute.
         rendering: of the campaign's values, on this connection, at the instants of the plan.
+        profiles: SQL of the profiles at ``$as_of``, one row a user; by default whatever the lake.
 
     Yields:
-        ``user_code, source_request_id, body``: at least one row a user, those of a user one after the other.
+        Parts with at least one batch a user, those of a user one after the other.
 
     Raises:
         StoreError: a recipient's values cannot be rendered, though the plan could.
@@ -120,23 +118,25 @@ def batches(
         joins += f" LEFT JOIN ({tokens.devices_sql(catalogue)}) d USING (user_code)"
         order += ", place"
     found = _encoding(envelope, known, {name: item.type for name, item in chosen.items()}, rendering.values)
-    sql = (
-        f"WITH p AS ({profiles_at()}), r AS MATERIALIZED (SELECT w.user_code, u.user_id, {', '.join(columns)} "
-        f"FROM recipients w JOIN users u USING (user_code) JOIN p USING (user_code) {joins} "
-        "WHERE u.user_code BETWEEN $first AND $last AND p.user_code BETWEEN $first AND $last) "
-        f"SELECT user_code, source_request_id, body FROM {found.relation('r')} ORDER BY {order}"
+    rows = (
+        f"SELECT w.user_code, u.user_id, {', '.join(columns)} FROM recipients w JOIN users u USING (user_code) "
+        f"JOIN ({profiles or profiles_at()}) p USING (user_code) {joins} "
+        f"WHERE u.user_code BETWEEN $first AND $last AND p.user_code BETWEEN $first AND $last ORDER BY {order}"
     )
-    constants = {**found.constants, **rendering.bound(sql)}
-    rows = min(ROWS, BYTES // overhead(envelope, identities) + 1)
-    for part in recipients.sort("user_code").iter_slices(rows):
+    sql = f"SELECT user_code, source_request_id, body FROM {found.relation(f'({rows})')}"
+    bound = {**found.constants, **rendering.bound(sql), **({"as_of": as_of} if "$as_of" in sql else {})}
+    size = min(ROWS, BYTES // sum(map(len, found.constants.values())) + 1)
+    # Offsets of 32 bits end at 2 GB.
+    engine.execute(connection, "SET arrow_large_buffer_size = true")
+    for part in recipients.sort("user_code").iter_slices(USERS):
         connection.register("recipients", part)
-        limits = {"first": part["user_code"][0], "last": part["user_code"][-1], "as_of": as_of}
+        limits = {"first": part["user_code"][0], "last": part["user_code"][-1]}
         rendering.render("recipients", limits["first"], limits["last"])
-        encoded = engine.frame(connection, sql, {**limits, **constants})
+        for encoded in engine.stream(connection, sql, {**limits, **bound}, size=size):
+            if encoded["body"].null_count:
+                raise StoreError("a value that the plan rendered cannot be rendered again; nothing was sent")
+            yield Part.of(encoded)
         connection.unregister("recipients")
-        if encoded["body"].null_count():
-            raise StoreError("a value that the plan rendered cannot be rendered again; nothing was sent")
-        yield encoded
 
 
 def overhead(envelope: Envelope, identities: Mapping[str, str]) -> int:
@@ -151,7 +151,7 @@ def overhead(envelope: Envelope, identities: Mapping[str, str]) -> int:
         for n in range(len(of))
     ]
     empty = ", ".join(f"'' AS {name}" for name in ("user_id", *names))
-    sql = f"SELECT strlen(body) FROM {found.relation(f'(SELECT {empty})')}"
+    sql = f"SELECT strlen(body) - 1 FROM {found.relation(f'(SELECT {empty})')}"
     ((size,),) = engine.rows(engine.connect(), sql, found.constants)
     return int(size)
 

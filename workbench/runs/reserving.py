@@ -15,6 +15,7 @@ from workbench.errors import BusyError
 from workbench.export import frozen, payload
 from workbench.export.leaving import Leaves
 from workbench.export.ledger import Purpose, Reservation, Run, RunState
+from workbench.export.packing import Part
 from workbench.runs import leaving
 from workbench.runs.planning import Plan, Report, plan_again
 from workbench.settings import actor
@@ -91,7 +92,7 @@ def bodies(
     send_at: datetime,
     environment: str,
     test: bool,
-) -> Iterator[pl.DataFrame]:
+) -> Iterator[Part]:
     """Yield the batches of a run's recipients: the same ones whenever they are made.
 
     Args:
@@ -118,6 +119,7 @@ def bodies(
         catalogue=version.catalogue,
         identities=workspace.settings.identities,
         rendering=audience.render(workspace, campaign, version, connection, as_of=as_of, now=send_at),
+        profiles=version.profiles_at(as_of),
     )
 
 

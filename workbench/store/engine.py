@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from workbench.errors import CancelledError, StoreError
 
@@ -61,6 +62,14 @@ def batches(
         reader = connection.sql(sql, params=dict(parameters or {})).to_arrow_reader(size)
         for batch in reader:
             yield batch.to_pylist()
+
+
+def stream(
+    connection: Connection, sql: str, parameters: Parameters | None = None, *, size: int
+) -> Iterator[pa.RecordBatch]:
+    """Stream a query's rows as Arrow batches of ``size`` rows in bounded memory."""
+    with errors():
+        yield from connection.sql(sql, params=dict(parameters or {})).to_arrow_reader(size)
 
 
 def arrays(
