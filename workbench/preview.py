@@ -174,7 +174,7 @@ def _example(
             identities=workspace.settings.identities,
             rendering=rendering,
         )
-        bodies = tuple(body for part in batches for body in json.loads(part.body(0, part.rows.height)))
+        bodies = tuple(body for part in batches for body in json.loads(part.body(0, len(part.rows))))
     return Example(
         why=why,
         user_id=row["user_id"],

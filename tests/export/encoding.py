@@ -138,7 +138,9 @@ class World:
 
     def batches(self, codes: Sequence[int] | None = None) -> pl.DataFrame:
         """Encode the batches of some users, by default of all: ``user_code, source_request_id, body``."""
-        return pl.concat([part.rows.with_columns(body=bodies(part)) for part in self.parts(codes)])
+        return pl.concat(
+            [pl.DataFrame(part.rows).with_columns(body=bodies(part)) for part in self.parts(codes)]
+        )
 
     def parts(self, codes: Sequence[int] | None = None) -> list[Part]:
         """Encode them in the parts in which they are encoded."""

@@ -7,11 +7,11 @@ from accounts import NOW
 from export.encoding import part
 
 from workbench.campaigns.verdicts import SCHEMA
-from workbench.export import frozen
+from workbench.export import frozen, snapshot
 from workbench.store import engine
 
 
-def snapshot(directory: Path, users: int) -> pl.DataFrame:
+def written(directory: Path, users: int) -> pl.DataFrame:
     """Freeze ``users`` users, in falling order, of whom every third is sent to, and read the audience."""
     connection = engine.connect()
     engine.execute(
@@ -42,8 +42,8 @@ def snapshot(directory: Path, users: int) -> pl.DataFrame:
 
 def test_an_audience_of_several_parts_is_one_file_in_the_order_of_the_codes(tmp_path: Path) -> None:
     """Two full parts and one user: every user once, with id, verdict and, where sent to, the request."""
-    users = 2 * frozen.USERS + 1
-    audience = snapshot(tmp_path, users)
+    users = 2 * snapshot.USERS + 1
+    audience = written(tmp_path, users)
     assert audience["user_code"].to_list() == list(range(users))
     assert audience["user_id"].to_list() == [f"u{code}" for code in range(users)]
     assert audience["source_request_id"].to_list() == [
@@ -54,6 +54,6 @@ def test_an_audience_of_several_parts_is_one_file_in_the_order_of_the_codes(tmp_
 
 def test_an_audience_of_nobody_is_a_file_without_rows(tmp_path: Path) -> None:
     """The columns are those of any audience."""
-    nobody = snapshot(tmp_path / "nobody", 0)
+    nobody = written(tmp_path / "nobody", 0)
     assert nobody.is_empty()
-    assert nobody.schema == snapshot(tmp_path / "one", 1).schema
+    assert nobody.schema == written(tmp_path / "one", 1).schema

@@ -30,7 +30,7 @@ def part(*sizes: int, first: int = 0, users: list[int] | None = None) -> Part:
 
 def codes(found: list[Packed]) -> list[list[int]]:
     """The users of each request."""
-    return [packed.users["user_code"].to_list() for packed in found]
+    return [packed.users["user_code"].to_pylist() for packed in found]
 
 
 def test_a_request_has_at_most_100_batches() -> None:

@@ -8,19 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from workbench.errors import StoreError
 from workbench.export import leaving, packing
 from workbench.export.leaving import Leaves
 from workbench.export.ledger import Request, RequestState
+from workbench.export.snapshot import Snapshot
 from workbench.store import engine
 from workbench.store.lake import sync
 
 AUDIENCE, BODIES = "audience.parquet", "requests.jsonl"
-USERS = 20_480
-PARQUET = f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {USERS})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +69,10 @@ def freeze(
     """
     folder = folder or f"runs/{run_id}/{uuid.uuid4().hex}"
     with _folder(directory / folder) as place:
-        requests, sends = _write_bodies(place / BODIES, batches, report)
-        _write_audience(place / AUDIENCE, verdicts, sends, connection)
+        with Snapshot(place / AUDIENCE, verdicts, connection.cursor()) as audience:
+            requests = _write_bodies(place / BODIES, batches, audience, report)
+        for name in (BODIES, AUDIENCE):
+            sync(place / name)
         with (place / AUDIENCE).open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         leaving_digest = None
@@ -109,57 +109,24 @@ def read_body(path: Path, request: Request) -> bytes:
 
 
 def _write_bodies(
-    path: Path, batches: Iterable[packing.Part], report: Callable[[int], None]
-) -> tuple[tuple[Request, ...], pl.DataFrame]:
+    path: Path, batches: Iterable[packing.Part], audience: Snapshot, report: Callable[[int], None]
+) -> tuple[Request, ...]:
     requests: list[Request] = []
-    sends = [pl.DataFrame(schema={"user_code": pl.UInt32, "source_request_id": pl.String})]
     offset = 0
     with path.open("wb") as stream:
         for number, packed in enumerate(packing.pack(batches), 1):
-            stream.write(packed.body + b"\n")
+            stream.writelines((packed.body, b"\n"))
             requests.append(
                 Request(
                     number=number, state=RequestState.RESERVED, offset=offset, length=len(packed.body),
-                    digest=hashlib.sha256(packed.body).hexdigest(), users=packed.users.height,
+                    digest=hashlib.sha256(packed.body).hexdigest(), users=len(packed.users),
                     batches=packed.batches,
                 )
             )  # fmt: skip
             offset += len(packed.body) + 1
-            sends.append(packed.users)
-            report(packed.users.height)
-    sync(path)
-    numbers = np.repeat(np.arange(1, len(requests) + 1), [request.users for request in requests])
-    return tuple(requests), pl.concat(sends).with_columns(request=pl.Series(numbers, dtype=pl.UInt32))
-
-
-def _write_audience(
-    path: Path, verdicts: pl.DataFrame, sends: pl.DataFrame, connection: engine.Connection
-) -> None:
-    """Join and sort ``USERS`` at a time into a file each, and stream these into one."""
-    parts = path.with_suffix(".parts")
-    parts.mkdir()
-    ordered = verdicts.sort("user_code")
-    connection.register("sends", sends)
-    for number, first in enumerate(range(0, max(ordered.height, 1), USERS)):
-        part = ordered[first : first + USERS]
-        connection.register("verdicts", part)
-        engine.execute(
-            connection,
-            "COPY (SELECT v.user_code, u.user_id, v.arm, v.held_by, v.verdict, v.reason, v.send_at, s.request, "
-            "s.source_request_id FROM verdicts v JOIN users u USING (user_code) "
-            "LEFT JOIN sends s USING (user_code) WHERE u.user_code BETWEEN $first AND $last "
-            f"ORDER BY v.user_code) TO {engine.literal(str(parts / f'{number:06d}.parquet'))} {PARQUET}",
-            {"first": part["user_code"].min(), "last": part["user_code"].max()},
-        )
-        connection.unregister("verdicts")
-    connection.unregister("sends")
-    engine.execute(
-        connection,
-        f"COPY (SELECT * FROM read_parquet({engine.files(parts, '*.parquet')})) "
-        f"TO {engine.literal(str(path))} {PARQUET}",
-    )
-    shutil.rmtree(parts)
-    sync(path)
+            audience.add(packed.users, number)
+            report(len(packed.users))
+    return tuple(requests)
 
 
 @contextmanager

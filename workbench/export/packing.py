@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 
 from workbench.errors import StoreError
@@ -27,7 +26,7 @@ class Part:
         bounds: where in the text each begins, and where the last one ends.
     """
 
-    rows: pl.DataFrame
+    rows: pa.RecordBatch
     text: bytes | memoryview
     bounds: npt.NDArray[np.int64]
 
@@ -37,23 +36,22 @@ class Part:
         body = batch["body"]
         _, bounds, text = body.buffers()
         width = np.int64 if pa.types.is_large_string(body.type) else np.int32
-        rows = pl.DataFrame(batch.select(["user_code", "source_request_id"]))
         return cls(
-            rows=rows,
+            rows=batch.select(["user_code", "source_request_id"]),
             text=memoryview(text or b""),
-            bounds=np.frombuffer(bounds, width)[body.offset : body.offset + rows.height + 1].astype(np.int64),
+            bounds=np.frombuffer(bounds, width)[body.offset : body.offset + len(body) + 1].astype(np.int64),
         )
 
     def since(self, row: int) -> "Part":
         """Return the batches from a row on."""
-        return Part(rows=self.rows[row:], text=self.text, bounds=self.bounds[row:])
+        return Part(rows=self.rows.slice(row), text=self.text, bounds=self.bounds[row:])
 
     def then(self, part: "Part") -> "Part":
         """Return these batches and those of another part after them."""
         texts = [each.text[each.bounds[0] : each.bounds[-1]] for each in (self, part)]
         bounds = self.bounds - self.bounds[0]
         return Part(
-            rows=pl.concat([self.rows, part.rows]),
+            rows=pa.concat_batches([self.rows, part.rows]),
             text=b"".join(texts),
             bounds=np.append(bounds[:-1], part.bounds - part.bounds[0] + bounds[-1]),
         )
@@ -75,7 +73,7 @@ class Packed:
 
     body: bytes
     batches: int
-    users: pl.DataFrame
+    users: pa.RecordBatch
 
 
 def pack(parts: Iterable[Part]) -> Iterator[Packed]:
@@ -95,13 +93,13 @@ def pack(parts: Iterable[Part]) -> Iterator[Packed]:
         firsts = _firsts(found)
         yield from _packed(found, firsts)
         left = found.since(firsts[-1])
-    if left is not None and left.rows.height:
-        yield from _packed(left, [0, left.rows.height])
+    if left is not None and len(left.rows):
+        yield from _packed(left, [0, len(left.rows)])
 
 
 def _firsts(part: Part) -> list[int]:
     """Return the first row of each request; the last request may have room for more."""
-    ends = np.append(np.flatnonzero(_is_first(part))[1:], part.rows.height)
+    ends = np.append(np.flatnonzero(_is_first(part))[1:], len(part.rows))
     starts = np.append(0, ends[:-1])
     bounds = part.bounds
     _refuse(np.diff(bounds) - 1, MOST_BATCH_BYTES, "bytes in a batch")
@@ -109,9 +107,9 @@ def _firsts(part: Part) -> list[int]:
     _refuse(ends - starts, MOST_BATCHES, "batches")
     firsts = [0]
     while True:
-        room = np.searchsorted(bounds, bounds[firsts[-1]] + MOST_BYTES - 2, "right") - 1
-        after = ends[np.searchsorted(ends, min(room, firsts[-1] + MOST_BATCHES), "right") - 1]
-        if after == part.rows.height:
+        room = bounds.searchsorted(bounds[firsts[-1]] + MOST_BYTES - 2, "right") - 1
+        after = ends[ends.searchsorted(min(room, firsts[-1] + MOST_BATCHES), "right") - 1]
+        if after == len(part.rows):
             return firsts
         firsts.append(int(after))
 
@@ -119,11 +117,11 @@ def _firsts(part: Part) -> list[int]:
 def _packed(part: Part, firsts: list[int]) -> Iterator[Packed]:
     """Yield the requests between each two first rows."""
     is_first = _is_first(part)
-    users = part.rows.filter(is_first)
-    before = np.append(0, np.cumsum(is_first))
-    for first, after in pairwise(firsts):
+    users = part.rows.filter(pa.array(is_first))
+    before = np.append(0, np.cumsum(is_first))[firsts].tolist()
+    for (first, after), (user, next_) in zip(pairwise(firsts), pairwise(before), strict=True):
         yield Packed(
-            body=part.body(first, after), batches=after - first, users=users[before[first] : before[after]]
+            body=part.body(first, after), batches=after - first, users=users.slice(user, next_ - user)
         )
 
 

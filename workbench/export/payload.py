@@ -86,6 +86,8 @@ def batches(
 ) -> Iterator[Part]:
     """Encode the batches of every recipient, in the order of ``user_code``, so many at a time.
 
+    The next ones are made while some are used.
+
     Args:
         connection: with the views of the run's lake version.
         recipients: ``user_code``.

@@ -158,11 +158,12 @@ def _rebuilt(
                 workspace, saved, version, connection, recipients, run_id=run.run_id, as_of=run.as_of,
                 send_at=run.created_at, environment=run.environment, test=run.purpose is Purpose.TEST,
             )  # fmt: skip
-            for number, packed in enumerate(packing.pack(parts), 1):
-                if hashlib.sha256(packed.body).hexdigest() != recorded.get(number):
-                    wrong.append(number)
-                built, done = number, done + packed.users.height
-                report("verify", done, recipients.height)
+            with closing(parts):
+                for number, packed in enumerate(packing.pack(parts), 1):
+                    if hashlib.sha256(packed.body).hexdigest() != recorded.get(number):
+                        wrong.append(number)
+                    built, done = number, done + len(packed.users)
+                    report("verify", done, recipients.height)
             others, built = leaving.rebuilt(workspace, run, saved, version, connection, recorded, built)
             wrong += others
     except (InputError, StoreError) as error:

@@ -1,6 +1,7 @@
 """Write a plan down before anything is sent: its files, then its occurrence and requests in one transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from workbench.campaigns import verdicts
 from workbench.campaigns.library import SavedCampaign
 from workbench.errors import BusyError
 from workbench.export import frozen, payload
+from workbench.export.ahead import ahead
 from workbench.export.leaving import Leaves
 from workbench.export.ledger import Purpose, Reservation, Run, RunState
 from workbench.export.packing import Part
@@ -60,10 +62,11 @@ def freeze(
         send_at=planned.send_at, environment=planned.environment, test=planned.purpose is Purpose.TEST,
     )  # fmt: skip
     directory = directory or settings.directory
-    written = frozen.freeze(
-        directory, planned.run_id, planned.verdicts, batches, connection, advance, folder=folder,
-        leaves=_leaves(workspace, planned, version, connection),
-    )  # fmt: skip
+    with closing(batches):
+        written = frozen.freeze(
+            directory, planned.run_id, planned.verdicts, batches, connection, advance, folder=folder,
+            leaves=_leaves(workspace, planned, version, connection),
+        )  # fmt: skip
     connection.close()
     return written
 
@@ -92,14 +95,14 @@ def bodies(
     send_at: datetime,
     environment: str,
     test: bool,
-) -> Iterator[Part]:
+) -> Generator[Part, None, None]:
     """Yield the batches of a run's recipients: the same ones whenever they are made.
 
     Args:
         workspace: the account.
         campaign: at the version of the run.
         version: the lake of the run.
-        connection: of that version; nothing else uses it meanwhile.
+        connection: of that version; nothing else uses it until the generator is closed.
         recipients: ``user_code``.
         run_id: whose ids they carry.
         as_of: the instant at which profiles are read.
@@ -111,7 +114,7 @@ def bodies(
         StoreError: the lake cannot be read.
     """
     envelope = audience.envelope(workspace, campaign, run=run_id, send_at=send_at, test=test)
-    return payload.batches(
+    batches = payload.batches(
         connection,
         recipients,
         replace(envelope, environment=environment),
@@ -121,6 +124,7 @@ def bodies(
         rendering=audience.render(workspace, campaign, version, connection, as_of=as_of, now=send_at),
         profiles=version.profiles_at(as_of),
     )
+    return ahead(batches)
 
 
 def reserve(workspace: Workspace, planned: Plan, key_digest: str, report: Report) -> Run:

@@ -1,0 +1,88 @@
+"""The audience of a run as a file: one row a qualified user, written along with the requests."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from workbench.store import engine
+
+USERS = 40_960
+SCHEMA = pa.schema(
+    {
+        "user_code": pa.uint32(), "user_id": pa.large_string(), "arm": pa.large_string(),
+        "held_by": pa.large_string(), "verdict": pa.large_string(), "reason": pa.large_string(),
+        "send_at": pa.timestamp("us", "UTC"), "request": pa.uint32(), "source_request_id": pa.large_string(),
+    }
+)  # fmt: skip
+NOTED = pa.schema({"user_code": pa.uint32(), "source_request_id": pa.large_string()})
+REPEATED = ["arm", "held_by", "verdict", "reason", "send_at", "request"]
+
+
+class Snapshot:
+    """Writes the rows of users whose requests are known, so that none of these is kept for long."""
+
+    def __init__(self, path: Path, verdicts: pl.DataFrame, connection: engine.Connection) -> None:
+        """Begin the file.
+
+        Args:
+            path: of the file.
+            verdicts: the frame of ``verdicts.decide``.
+            connection: knows the ids of the users; nothing else uses it meanwhile.
+        """
+        self._connection = connection
+        self._left = verdicts.sort("user_code")
+        self._sent: list[pa.RecordBatch] = []
+        self._numbers: list[int] = []
+        self._pending = 0
+        self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd", use_dictionary=REPEATED)
+
+    def __enter__(self) -> Self:
+        """Use as a context manager, which completes the file."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what is left, and close the file."""
+        if kind is None:
+            self._write(self._left.height)
+        self._writer.close()
+
+    def add(self, users: pa.RecordBatch, request: int) -> None:
+        """Note whom a request is for: ``user_code, source_request_id``, ascending from request to request."""
+        self._sent.append(users)
+        self._numbers.append(request)
+        self._pending += len(users)
+        if self._pending >= USERS:
+            self._write(self._left["user_code"].search_sorted(users["user_code"][-1].as_py(), "right"))
+
+    def _write(self, rows: int) -> None:
+        """Write the next rows, with what was noted of their users."""
+        sent = self._noted()
+        for part in self._left[:rows].iter_slices(USERS):
+            found = part.join(self._ids(part), on="user_code", maintain_order="left")
+            found = found.join(sent, on="user_code", how="left", maintain_order="left")
+            self._writer.write_table(found.select(SCHEMA.names).to_arrow().cast(SCHEMA))
+        self._left = self._left[rows:]
+        self._sent, self._numbers, self._pending = [], [], 0
+
+    def _noted(self) -> pl.DataFrame:
+        """Return ``user_code, source_request_id, request``."""
+        users = pa.Table.from_batches(self._sent, NOTED)
+        numbers = np.repeat(self._numbers, [len(users) for users in self._sent])
+        return pl.DataFrame(users).with_columns(request=pl.Series(numbers, dtype=pl.UInt32))
+
+    def _ids(self, part: pl.DataFrame) -> pl.DataFrame:
+        self._connection.register("wanted", part.select("user_code"))
+        sql = (
+            "SELECT user_code, user_id FROM users SEMI JOIN wanted USING (user_code) "
+            "WHERE user_code BETWEEN $first AND $last"
+        )
+        return engine.frame(
+            self._connection, sql, {"first": part["user_code"][0], "last": part["user_code"][-1]}
+        )
