@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 
 from workbench.errors import StoreError
@@ -117,7 +118,7 @@ def _firsts(part: Part) -> list[int]:
 def _packed(part: Part, firsts: list[int]) -> Iterator[Packed]:
     """Yield the requests between each two first rows."""
     is_first = _is_first(part)
-    users = part.rows.filter(pa.array(is_first))
+    users = part.rows.filter(pl.Series(is_first).to_arrow())
     before = np.append(0, np.cumsum(is_first))[firsts].tolist()
     for (first, after), (user, next_) in zip(pairwise(firsts), pairwise(before), strict=True):
         yield Packed(
@@ -126,8 +127,8 @@ def _packed(part: Part, firsts: list[int]) -> Iterator[Packed]:
 
 
 def _is_first(part: Part) -> npt.NDArray[np.bool_]:
-    """Return whether each row is the first of its user."""
-    codes = part.rows["user_code"].to_numpy()
+    """Return whether each row is the first of its user; by Polars, since Arrow's numpy imports pandas."""
+    codes = pl.Series(part.rows["user_code"]).to_numpy()
     return np.append(True, codes[1:] != codes[:-1])[: len(codes)]
 
 
