@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import TracebackType
@@ -137,14 +138,9 @@ class Line:
                 pace.close()
             return answer
 
-        retrying = Retrying(
-            stop=stop_after_attempt(self._client.options.attempts),
-            wait=self._wait,
-            sleep=pace.sleep,
-            retry=retry_if_result(lambda found: found.again),
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-        )
-        found: Answer = retrying(attempt)
+        found = attempt()
+        if found.again:
+            found = self._again(found, attempt)
         if maybe_taken and found.outcome is not Outcome.ACCEPTED:
             return Answer(outcome=Outcome.UNKNOWN, message=found.message, last=found.outcome)
         return found
@@ -156,11 +152,7 @@ class Line:
         deadline = time.monotonic() + longest
         self._wire.begin(longest)
         try:
-            response = self._wire.post(
-                self._client.url, data=body, timeout=(options.connect_timeout, options.read_timeout),
-                allow_redirects=False, stream=True,
-            )  # fmt: skip
-            with response:
+            with self._wire.post(body, (options.connect_timeout, options.read_timeout)) as response:
                 if time.monotonic() >= deadline:
                     return Answer(outcome=Outcome.UNKNOWN, message="no answer in time", again=True)
                 return _read(response, deadline)
@@ -170,6 +162,19 @@ class Line:
             return replace(found, message="no answer in time") if late else found
         finally:
             self._wire.end()
+
+    def _again(self, first: Answer, attempt: Callable[[], Answer]) -> Answer:
+        """Wait and attempt until there is an end to it, after a first attempt."""
+        known = [first]
+        retrying = Retrying(
+            stop=stop_after_attempt(self._client.options.attempts),
+            wait=self._wait,
+            sleep=self._pace.sleep,
+            retry=retry_if_result(lambda found: found.again),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        found: Answer = retrying(lambda: known.pop() if known else attempt())
+        return found
 
     def _wait(self, state: RetryCallState) -> float:
         """Over a limit everybody pauses; else only this request waits, and longer each time."""

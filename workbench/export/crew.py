@@ -14,6 +14,8 @@ from workbench.export.pace import Pace
 
 AHEAD = 0.5
 GROUP = 0.01
+LATELY, SOON = 0.2, 0.02
+MOST_AHEAD = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,8 @@ class Crew:
         self._lock = threading.Lock()
         self._ahead = 0
         self._ahead_batches = 0
+        self._lately = 0.0
+        self._counted = monotonic()
         self.outstanding = 0
 
     def __enter__(self) -> Self:
@@ -65,13 +69,16 @@ class Crew:
     def room(self, batches: int) -> int:
         """How many more requests to hand over: one ahead for each thread, and no more than the pace lets in soon.
 
+        Where answers come so fast that these would not last until the next commit, some more are ahead.
+
         Args:
             batches: how many a request holds at most.
         """
-        room = 2 * self._size - self.outstanding
+        ahead = min(max(int(self._lately * SOON / LATELY), self._size), MOST_AHEAD * self._size)
+        room = self._size + ahead - self.outstanding
         with self._lock:
-            ahead, ahead_batches = self._ahead, self._ahead_batches
-        while room > 0 and ahead + room > 1:
+            waiting, ahead_batches = self._ahead, self._ahead_batches
+        while room > 0 and waiting + room > 1:
             if self._pace.delay(ahead_batches + (room - 1) * batches) < AHEAD:
                 break
             room -= 1
@@ -104,7 +111,14 @@ class Crew:
             if self._ahead * 2 < self._size:
                 until = monotonic()
         self.outstanding -= len(found)
+        self._count(len(found))
         return found
+
+    def _count(self, answers: int) -> None:
+        """Keep about how many answers came lately: older ones count less and less."""
+        now = monotonic()
+        self._lately = self._lately * max(1 - (now - self._counted) / LATELY, 0) + answers
+        self._counted = now
 
     def close(self) -> None:
         """Let no request begin any more; those that wait come back without an answer."""

@@ -1,12 +1,16 @@
 """What is written before the first request: the audience and the bytes of every request. Write-once."""
 
 import hashlib
+import os
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
 
 import polars as pl
 
@@ -89,23 +93,53 @@ def discard(directory: Path, frozen: Frozen) -> None:
     shutil.rmtree(directory / frozen.folder, ignore_errors=True)
 
 
+class Bodies:
+    """The frozen requests of a run, opened once, read by any thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Open nothing yet."""
+        self._path = path
+        self._stream: BinaryIO | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        """Use as a context manager to close the file."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def read(self, request: Request) -> bytes:
+        """Return the bytes of a request.
+
+        Raises:
+            StoreError: the file is gone, or its bytes are not those that were frozen.
+        """
+        try:
+            with self._lock:
+                self._stream = self._stream or self._path.open("rb")
+            body = os.pread(self._stream.fileno(), request.length, request.offset)
+        except OSError as error:
+            raise StoreError(f"the frozen requests cannot be read: {error.strerror}") from error
+        if hashlib.sha256(body).hexdigest() != request.digest:
+            raise StoreError(
+                f"request {request.number} of {self._path.parent.parent.name} is not what was frozen; it is not sent"
+            )
+        return body
+
+
 def read_body(path: Path, request: Request) -> bytes:
-    """Return the bytes of a request.
+    """Return the bytes of one request.
 
     Raises:
         StoreError: the file is gone, or its bytes are not those that were frozen.
     """
-    try:
-        with path.open("rb") as stream:
-            stream.seek(request.offset)
-            body = stream.read(request.length)
-    except OSError as error:
-        raise StoreError(f"the frozen requests cannot be read: {error.strerror}") from error
-    if hashlib.sha256(body).hexdigest() != request.digest:
-        raise StoreError(
-            f"request {request.number} of {path.parent.parent.name} is not what was frozen; it is not sent"
-        )
-    return body
+    with Bodies(path) as bodies:
+        return bodies.read(request)
 
 
 def _write_bodies(

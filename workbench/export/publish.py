@@ -6,13 +6,12 @@ that came and takes the next requests, in one transaction, and then hands these 
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from workbench.errors import BusyError, CredentialsError, DestinationError, InputError, StoreError
 from workbench.export.client import Answer, Client, Outcome
 from workbench.export.crew import Crew, Done
-from workbench.export.frozen import read_body
+from workbench.export.frozen import Bodies
 from workbench.export.ledger import Kind, RequestState, Run, RunState
 from workbench.export.marks import Mark, Marks, Tick
 from workbench.export.packing import MOST_BATCHES
@@ -73,7 +72,9 @@ def publish(
     if marks.start() is not RunState.RUNNING:
         marks.conclude(RunState.INTERRUPTED, now=clock())
         return 0
-    with Signals() as signals, Crew(client, partial(read_body, directory / run.bodies_path)) as crew:
+    with (
+        Signals() as signals, Bodies(directory / run.bodies_path) as bodies, Crew(client, bodies.read) as crew,
+    ):  # fmt: skip
         sending = _Sending(run, marks, crew, signals, clock)
         while sending.goes_on:
             before = sending.accepted

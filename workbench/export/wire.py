@@ -4,7 +4,6 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -52,24 +51,44 @@ class Watch:
                     wire.cut_after(now)
 
 
-class Wire(requests.Session):
-    """A session of one thread. A time-out of ``requests`` is between two bytes; ``deadline`` is for all of them."""
+class Wire:
+    """A connection of one thread: one request, prepared once, that is sent with body after body.
+
+    A time-out of ``requests`` is between two bytes; ``deadline`` is for all of them. The adapter neither follows
+    a redirect nor keeps a cookie.
+    """
 
     def __init__(self, url: str, auth: tuple[str, str]) -> None:
-        """Take proxies and certificates from the environment once, and no cookie ever."""
-        super().__init__()
-        self.auth = auth
-        self.headers.update({"Content-Type": "application/json", "Accept-Encoding": "identity"})
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        found = self.merge_environment_settings(url, {}, None, None, None)
-        self.proxies, self.verify, self.trust_env = found["proxies"], found["verify"], False
-        adapter = _Adapter(self)
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
+        """Take proxies and certificates from the environment once."""
+        session = requests.Session()
+        found = session.merge_environment_settings(url, {}, None, None, None)
+        session.trust_env = False
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        self._request = session.prepare_request(requests.Request("POST", url, headers, auth=auth))
+        self._proxies = found["proxies"]
+        self._verify = True if found["verify"] is None else found["verify"]
+        self._adapter = _Adapter(self)
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None
         self._is_left = False
         self._deadline: float | None = None
+
+    def post(self, body: bytes, timeout: tuple[float, float]) -> requests.Response:
+        """Send a body and return the beginning of the answer.
+
+        Args:
+            body: as it is sent.
+            timeout: for the connection, and between two bytes of the answer.
+        """
+        self._request.body = body
+        self._request.headers["Content-Length"] = str(len(body))
+        return self._adapter.send(
+            self._request, stream=True, timeout=timeout, verify=self._verify, proxies=self._proxies
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._adapter.close()
 
     def begin(self, seconds: float) -> None:
         """Let the attempt that begins now take so long."""
@@ -89,9 +108,6 @@ class Wire(requests.Session):
             if self._deadline is not None and now >= self._deadline and self._handle is not None:
                 with suppress(OSError):
                     self._handle.shutdown(socket.SHUT_RDWR)
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere: looking for it would read the whole body."""
 
     def hold(self, handle: socket.socket) -> None:
         """Keep a second handle of the connection's socket, which stays the same under TLS."""
@@ -113,23 +129,34 @@ class Wire(requests.Session):
 
 
 class _Adapter(HTTPAdapter):
-    """Tells the wire about the socket of every connection that it opens."""
+    """Has one address only, and tells the wire about the socket of every connection that it opens."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self._pool: Any = None
+        self._target: str | None = None
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*args, **options)
-        if not hasattr(pool.ConnectionCls, "wire"):
-            pool.ConnectionCls = _told(pool.ConnectionCls, self._wire)
-        return pool
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **options)
+            self._pool.ConnectionCls = _told(self._pool.ConnectionCls, self._wire)
+        return self._pool
+
+    def request_url(self, *args: Any) -> str:
+        if self._target is None:
+            self._target = super().request_url(*args)
+        return self._target
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+        self._pool = None
+        super().close()
 
 
 def _told(kind: Any, line: Wire) -> Any:
     class Told(kind):  # type: ignore[misc]
-        wire = line
-
         def _new_conn(self) -> socket.socket:
             opened: socket.socket = super()._new_conn()
             line.hold(opened.dup())
