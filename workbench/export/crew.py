@@ -13,8 +13,8 @@ from workbench.export.ledger import Request
 from workbench.export.pace import Pace
 
 AHEAD = 0.5
-GROUP = 0.01
-LATELY, SOON = 0.2, 0.02
+GROUP = 0.02
+LATELY, SOON = 0.2, 0.04
 MOST_AHEAD = 4
 
 

@@ -17,6 +17,19 @@ MOST_BYTES = 250_000
 MOST_BATCH_BYTES = 128_000
 
 
+@dataclass(frozen=True, slots=True)
+class Two:
+    """Two texts, read as one; only what lies in both is copied."""
+
+    first: bytes
+    second: bytes | memoryview
+
+    def __getitem__(self, place: slice) -> bytes | memoryview:
+        """Return what lies between two places, which are given."""
+        start, stop = place.start - len(self.first), place.stop - len(self.first)
+        return self.second[start:stop] if start >= 0 else self.first[place] + self.second[: max(stop, 0)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """Some batches, one after the other.
@@ -28,7 +41,7 @@ class Part:
     """
 
     rows: pa.RecordBatch
-    text: bytes | memoryview
+    text: memoryview | Two
     bounds: npt.NDArray[np.int64]
 
     @classmethod
@@ -48,12 +61,12 @@ class Part:
         return Part(rows=self.rows.slice(row), text=self.text, bounds=self.bounds[row:])
 
     def then(self, part: "Part") -> "Part":
-        """Return these batches and those of another part after them."""
-        texts = [each.text[each.bounds[0] : each.bounds[-1]] for each in (self, part)]
+        """Return these batches and those of another part after them; only these are copied."""
+        first, second = (each.text[each.bounds[0] : each.bounds[-1]] for each in (self, part))
         bounds = self.bounds - self.bounds[0]
         return Part(
             rows=pa.concat_batches([self.rows, part.rows]),
-            text=b"".join(texts),
+            text=Two(bytes(first), second),
             bounds=np.append(bounds[:-1], part.bounds - part.bounds[0] + bounds[-1]),
         )
 
