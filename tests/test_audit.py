@@ -140,7 +140,9 @@ def test_what_changed_is_told(shop: Account, receiver: Receiver) -> None:
     run = do_run(workspace)
     reserved, _, ended = [entry.details for entry in workspace.trail.entries(about=run)]
     requests = workspace.ledger.requests(run)
-    lines = "".join(f"{r.number} {r.digest} {r.users} {r.batches} {r.offset} {r.length}\n" for r in requests)
+    lines = "".join(
+        f"{r.number} message {r.digest} {r.users} {r.batches} {r.offset} {r.length}\n" for r in requests
+    )
     assert reserved["requests_digest"] == hashlib.sha256(lines.encode()).hexdigest()
     assert (reserved["campaign"], reserved["version"], reserved["campaign_digest"]) == (
         "hello",
@@ -452,6 +454,8 @@ def before_the_trail(workspace: Workspace) -> None:
     """Take the database back to the version before the trail."""
     with workspace.database.transaction() as sql:
         sql.exec_driver_sql("DROP TABLE audit")
+        for table, column in (("runs", "membership"), ("runs", "leaving_digest"), ("requests", "kind")):
+            sql.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
         if sql.dialect.name != "sqlite":
             sql.exec_driver_sql("DROP FUNCTION audit_only_appended, audit_in_order")
         sql.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")

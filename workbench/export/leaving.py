@@ -12,7 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from workbench.campaigns.candidates import identities_sql
 from workbench.errors import StoreError
@@ -27,7 +29,8 @@ from workbench.store.lake import sync
 
 USERS = 40_960
 DELETE = "delete"
-BATCHES = {"user_code": pl.UInt32, "source_request_id": pl.String, "body": pl.String}
+SENT = pa.schema({"user_code": pa.uint32(), "source_request_id": pa.large_string()})
+BATCHES = SENT.append(pa.field("body", pa.large_string()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +39,11 @@ class Leaves:
 
     Attributes:
         users: ``user_code, reason, kept``: also those who cannot be told.
-        batches: parts of the columns of ``BATCHES``, a row for each user without ``kept``, ascending.
+        batches: one for each user without ``kept``, ascending.
     """
 
     users: pl.DataFrame
-    batches: Iterable[pl.DataFrame]
+    batches: Iterable[packing.Part]
 
 
 def request_id(run_id: str, user_id: str) -> str:
@@ -70,8 +73,8 @@ def batches(
     as_of: datetime,
     catalogue: Catalogue,
     identities: Mapping[str, str],
-) -> Iterator[pl.DataFrame]:
-    """Encode the leave of every user, in the order of ``user_code``, so many users at a time.
+) -> Iterator[packing.Part]:
+    """Yield the leave of every user, in the order of ``user_code``, so many users at a time.
 
     Args:
         connection: with the views of the run's lake version.
@@ -83,9 +86,6 @@ def batches(
         as_of: the instant at which identities are read.
         catalogue: of the same lake version.
         identities: mParticle identity to profile attribute.
-
-    Yields:
-        The columns of ``BATCHES``.
 
     Raises:
         StoreError: a user has no identity, though the plan found one.
@@ -113,10 +113,11 @@ def batches(
                 "environment": environment, "source_request_id": source, "user_identities": identity, **said,
                 "events": [],
             }  # fmt: skip
-            rows.append((code, source, json.dumps(body, ensure_ascii=False, separators=(",", ":"))))
+            text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+            rows.append({"user_code": code, "source_request_id": source, "body": f"{text},"})
         if len(rows) < part.height:
             raise StoreError("a user who leaves has no identity, though the plan found one; nothing was sent")
-        yield pl.DataFrame(rows, schema=BATCHES, orient="row")
+        yield packing.Part.of(pa.RecordBatch.from_pylist(rows, BATCHES))
 
 
 def write(
@@ -136,9 +137,7 @@ def write(
         The requests of the leaves, and the sha256 of the file of their users.
     """
     requests: list[Request] = []
-    sent = [
-        pl.DataFrame(schema={"user_code": pl.UInt32, "source_request_id": pl.String, "request": pl.UInt32})
-    ]
+    sent: list[pa.RecordBatch] = []
     offset = bodies.stat().st_size
     with bodies.open("ab") as stream:
         for number, packed in enumerate(packing.pack(leaves.batches), len(before) + 1):
@@ -146,16 +145,20 @@ def write(
             requests.append(
                 Request(
                     number=number, state=RequestState.RESERVED, offset=offset, length=len(packed.body),
-                    digest=hashlib.sha256(packed.body).hexdigest(), users=packed.users.height,
+                    digest=hashlib.sha256(packed.body).hexdigest(), users=len(packed.users),
                     batches=packed.batches, kind=Kind.LEAVE,
                 )
             )  # fmt: skip
             offset += len(packed.body) + 1
-            sent.append(packed.users.with_columns(request=pl.lit(number, pl.UInt32)))
+            sent.append(packed.users)
     sync(bodies)
     path = bodies.with_name(LEAVING)
     connection.register("leaving_users", leaves.users)
-    connection.register("leaving_requests", pl.concat(sent))
+    numbers = np.repeat([item.number for item in requests], [item.users for item in requests])
+    numbered = pl.DataFrame(pa.Table.from_batches(sent, SENT)).with_columns(
+        request=pl.Series(numbers, dtype=pl.UInt32)
+    )
+    connection.register("leaving_requests", numbered)
     engine.execute(
         connection,
         "COPY (SELECT w.user_code, u.user_id, w.reason, w.kept, s.request, s.source_request_id FROM leaving_users w "

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.export.records import Request, RequestState, Run, RunState
+from workbench.export.records import Kind, Request, RequestState, Run, RunState
 from workbench.store import audit, tables
 from workbench.store.audit import What
 from workbench.store.canonical import content_digest
@@ -33,15 +33,16 @@ def facts(run: Run) -> dict[str, Any]:
         "purpose": run.purpose.value, "environment": run.environment, "receiver": run.receiver,
         "audience_digest": run.audience_digest, "key_digest": run.key_digest, "salt_digest": run.salt_digest,
         "qualified": run.qualified, "verdicts": counted,
+        "membership": run.membership, "leaving_digest": run.leaving_digest,
         "verdicts_digest": content_digest({"verdicts": [dict(row) for row in run.verdicts]}),
     }  # fmt: skip
 
 
 def frozen(requests: Iterable[Request]) -> dict[str, Any]:
-    """Return how many requests there are, and the sha256 of a line for each: ``number digest users batches offset length``."""
+    """Return how many requests there are, and the sha256 of a line for each: ``number kind digest users batches offset length``."""
     digest, count = hashlib.sha256(), 0
     for one in requests:
-        line = f"{one.number} {one.digest} {one.users} {one.batches} {one.offset} {one.length}\n"
+        line = f"{one.number} {one.kind} {one.digest} {one.users} {one.batches} {one.offset} {one.length}\n"
         digest.update(line.encode())
         count += 1
     return {"requests": count, "requests_digest": digest.hexdigest()}
@@ -50,14 +51,21 @@ def frozen(requests: Iterable[Request]) -> dict[str, Any]:
 def outcomes(rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
     """Return the users in each state, and the sha256 of a line for each request: ``number state digest``.
 
+    Those who leave an audience are counted apart, where there are any.
+
     Args:
-        rows: number, state, digest and users of each request, by number.
+        rows: number, state, digest, users and kind of each request, by number.
     """
-    digest, users = hashlib.sha256(), dict.fromkeys((state.value for state in RequestState), 0)
-    for number, state, body, count in rows:
+    digest = hashlib.sha256()
+    counted = {kind: dict.fromkeys((state.value for state in RequestState), 0) for kind in Kind}
+    for number, state, body, users, kind in rows:
         digest.update(f"{number} {state} {body}\n".encode())
-        users[state] += count
-    return {"users": users, "outcomes_digest": digest.hexdigest()}
+        counted[Kind(kind)][state] += users
+    leaves = counted[Kind.LEAVE]
+    return {
+        "users": counted[Kind.MESSAGE], **({"leaves": leaves} if any(leaves.values()) else {}),
+        "outcomes_digest": digest.hexdigest(),
+    }  # fmt: skip
 
 
 def reserved(sql: sa.Connection, run: Run, requests: Sequence[Request]) -> None:
@@ -89,7 +97,7 @@ def ended(
     """Append where a run stands now that nothing of it is sent any more, and each of its requests."""
     table = tables.requests.c
     rows = sql.execute(
-        sa.select(table.number, table.state, table.digest, table.users)
+        sa.select(table.number, table.state, table.digest, table.users, table.kind)
         .where(table.run_id == run_id)
         .order_by(table.number),
         execution_options={"yield_per": 10_000},

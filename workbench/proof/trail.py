@@ -83,8 +83,8 @@ def _ended(run: Run, requests: Sequence[Request], entries: Sequence[Entry]) -> C
         return Check(name=STANDS, holds=None if older else run.state not in ENDED, sentence=said)
     wrong = [] if run.state == state else [f"the ledger says {run.state}, entry {last.number} {state}"]
     if last.what != What.RUN_RESERVED:
-        found = outcomes((one.number, one.state, one.digest, one.users) for one in requests)
-        if any(last.details[name] != value for name, value in found.items()):
+        found = outcomes((one.number, one.state, one.digest, one.users, one.kind) for one in requests)
+        if any(last.details.get(name) != value for name, value in found.items()):
             wrong.append(f"the outcomes of its requests are not those of entry {last.number}")
     said = f"{run.state}, with the outcomes of entry {last.number}"
     return Check(name=STANDS, holds=not wrong, sentence="; ".join(wrong) or said)

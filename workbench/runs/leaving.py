@@ -12,6 +12,7 @@ from workbench.campaigns.membership import Changes, Leaving
 from workbench.errors import CampaignError, Problem
 from workbench.export import leaving, members
 from workbench.export.ledger import Run
+from workbench.export.packing import Part
 from workbench.store import engine
 from workbench.store.lake import LakeVersion
 from workbench.workspace import Workspace
@@ -105,7 +106,7 @@ def batches(
     run_id: str,
     as_of: datetime,
     environment: str,
-) -> Iterator[pl.DataFrame]:
+) -> Iterator[Part]:
     """Yield the leaves of a run: the same ones whenever they are made.
 
     Args:
