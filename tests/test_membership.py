@@ -72,6 +72,23 @@ def test_what_a_leave_looks_like(tmp_path: Path, receiver: Receiver) -> None:
     assert [batch["user_attributes"] for batch in messages] == [{"in_winback": True}]
 
 
+def test_a_leave_is_one_batch_whatever_the_devices(tmp_path: Path, receiver: Receiver) -> None:
+    """Two tokens are two messages, each with the attribute, and one leave without a token."""
+    account = club(tmp_path, [0, 1])
+    devices = [{"user_id": "000", "device_id": d, "push_token": f"t{d}", "platform": "iOS"} for d in "12"]
+    account.ingest("devices", devices, now=day(0))
+    account.save_campaign("club", "gold", membership=KEEPS, content={"push_tokens": True})
+    sent(account, 0)
+    said = [(batch["user_attributes"], "device_info" in batch) for batch in accepted(tmp_path / "sandbox")]
+    assert said == [({ATTRIBUTE: True}, True), ({ATTRIBUTE: True}, True), ({ATTRIBUTE: True}, False)]
+    gold(account, [1], 1)
+    run = sent(account, 1).run
+    assert [sorted(batch) for batch in leaves(tmp_path / "sandbox")] == [
+        ["environment", "events", "source_request_id", "user_attributes", "user_identities"]
+    ]
+    assert stands(account, run.run_id, Kind.LEAVE) == {"accepted": 1}
+
+
 def test_keep_takes_nobody_out(tmp_path: Path, receiver: Receiver) -> None:
     """Until another version of the campaign does: it knows who has entered."""
     account = club(tmp_path, [0, 1], membership={"attribute": ATTRIBUTE, "leaving": "keep"})

@@ -12,7 +12,7 @@ from accounts import NOW, Account, make_account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.campaigns import codec, membership
+from workbench.campaigns import codec, leavers, membership
 from workbench.campaigns.membership import HELD_OUT, NO_IDENTITY, NOT_QUALIFIED, SHARED
 from workbench.errors import CampaignError
 from workbench.export.ledger import Kind, Request, RequestState, Run, RunState
@@ -205,7 +205,7 @@ def test_who_is_in_it_after_any_history(account: Account, history: list[Any]) ->
         account.workspace.database, account.workspace.settings.directory, attribute="x", campaign_id=campaign,
         run_id="this", receiver="localhost", environment="development",
     )  # fmt: skip
-    members = membership.members(engine.connect(), found.runs)
+    members = leavers.members(engine.connect(), found.runs)
     assert set(members["user_code"]) == naive(history)
 
 
@@ -221,7 +221,7 @@ def test_only_its_own_runs_count(account: Account) -> None:
             "environment": "development", **other,
         }  # fmt: skip
         database, directory = account.workspace.database, account.workspace.settings.directory
-        return membership.members(engine.connect(), changes(database, directory, **options).runs).height
+        return leavers.members(engine.connect(), changes(database, directory, **options).runs).height
 
     number = account.workspace.ledger.get(f"{campaign}-0").number
     assert (found(), found(before=number + 1), found(until=START + timedelta(hours=1))) == (1, 1, 1)
@@ -234,4 +234,4 @@ def test_only_its_own_runs_count(account: Account) -> None:
     assert replace(changes(
         account.workspace.database, account.workspace.settings.directory, attribute="y", campaign_id=campaign,
         run_id="this", receiver="localhost", environment="development",
-    ), runs=()) == membership.Changes(newest=number, others=("x",))  # fmt: skip
+    ), runs=()) == leavers.Changes(newest=number, others=("x",))  # fmt: skip

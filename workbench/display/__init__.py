@@ -115,6 +115,7 @@ def _plan_html(plan: Plan) -> str:
         f"control {f'{control:.1%}' if control else 'none'} · limit {number(limit) if limit else 'none'} · "
         f"lake version {plan.lake_version}{' (history as reconstructed)' if plan.reconstructed else ''}"
     )
+    others = ", ".join(plan.leaving.others) if plan.leaving else ""
     known = f"This run exists already ({plan.already.state}); executing finishes it." if plan.already else ""
     return block(
         heading(f"Plan: {campaign.campaign.name}"),
@@ -123,6 +124,9 @@ def _plan_html(plan: Plan) -> str:
         notice(f"Blocked by the safety check: {plan.blocked}.") if plan.blocked else "",
         notice(known) if known else "",
         paragraph(f"{plan.leaving.sentence}.") if plan.leaving else "",
+        notice(f"The campaign kept {others} before: whoever is in that audience stays in it.")
+        if others
+        else "",
         _verdicts(plan.waterfall, f"Would be sent to ({plan.environment})"),
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from workbench.campaigns.membership import ANSWERS, Change, Changes
+from workbench.campaigns.leavers import ANSWERS, Change, Changes
 from workbench.export.order import newest_number, same_receiver
 from workbench.export.records import Kind, RequestState, RunState
 from workbench.store import tables

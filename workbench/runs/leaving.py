@@ -6,9 +6,10 @@ from datetime import datetime
 import polars as pl
 
 from workbench.audience import Audience
-from workbench.campaigns import membership, verdicts
+from workbench.campaigns import leavers, membership, verdicts
+from workbench.campaigns.leavers import Changes
 from workbench.campaigns.library import SavedCampaign
-from workbench.campaigns.membership import Changes, Leaving
+from workbench.campaigns.membership import Leaving
 from workbench.errors import CampaignError, Problem
 from workbench.export import leaving, members
 from workbench.export.ledger import Run
@@ -79,13 +80,13 @@ def decide(
     users = pl.DataFrame(schema=membership.SCHEMA)
     if before.runs and not blocked and kept.leaving != KEEP:
         connection = asked.version.connect()
-        entered = membership.members(connection, before.runs)
-        leavers = membership.leaving(entered, marked)
+        entered = leavers.members(connection, before.runs)
+        left = leavers.leaving(entered, marked)
         sent = decided.filter(pl.col("verdict") == verdicts.SEND).select("user_code")
-        stay = entered.join(leavers, on="user_code", how="anti")
-        users = membership.looked_up(
+        stay = entered.join(left, on="user_code", how="anti")
+        users = leavers.looked_up(
             connection,
-            leavers,
+            left,
             pl.concat([sent, stay]).unique(),
             as_of=asked.as_of,
             catalogue=asked.version.catalogue,

@@ -51,7 +51,7 @@ def test_users_beyond_one_part_get_their_own_texts(account: Account) -> None:
 
 
 def test_the_example_of_the_page_can_be_saved(account: Account) -> None:
-    """What the page about content shows is a campaign that the workbench takes."""
+    """What the page about content shows are campaigns that the workbench takes."""
     person = {"user_id": "1", "email": "a@example.com", "first_name": "Ann", "country": "US", "plan": "free"}
     account.ingest("profiles", [person])
     rows = [("Viewed", "1"), ("Bought", "2")]
@@ -62,9 +62,14 @@ def test_the_example_of_the_page_can_be_saved(account: Account) -> None:
     left = same(did("Viewed").by("sku"), ~did("Bought").by("sku"), alias="seen").named("left-the-cart")
     workspace = account.workspace
     workspace.segments.save(left, workspace.scope(workspace.lake.at()), now=NOW)
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    example, keeping = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     path = account.home / "campaign.yaml"
     path.write_text(example, encoding="utf-8")
     body = documents.read(path)
     account.save_campaign("left-the-cart", "left-the-cart", content=body["content"])
     assert runs.plan(workspace, "left-the-cart", as_of=NOW, now=NOW).to_send == 1
+    path.write_text(keeping, encoding="utf-8")
+    account.save_campaign("lapsed-gold", "left-the-cart", membership=documents.read(path)["membership"])
+    planned = runs.plan(workspace, "lapsed-gold", as_of=NOW, now=NOW)
+    assert planned.leaving is not None
+    assert planned.leaving.sentence == "0 users leave the audience"
