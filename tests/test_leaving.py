@@ -1,6 +1,7 @@
 """What became of those who enter and leave an audience: refused, doubtful, late, killed, raced, tampered with."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 from accounts import Account
 from audiences import KEEPS, club, day, gold, inside, planned, sent, stands, why
+from command_line import Run as Command
 
 from workbench import lookup, proof, runs
 from workbench.campaigns.membership import NOT_QUALIFIED
@@ -44,6 +46,22 @@ def test_a_rejected_message_is_no_entry(tmp_path: Path, receiver: Receiver) -> N
     sent(account, 0)
     gold(account, [1], 1)
     assert why(planned(account, 1)) == {}
+
+
+def test_a_command_fails_when_a_leave_was_refused(tmp_path: Path, receiver: Receiver, run: Command) -> None:
+    """Its messages arrived; who was to leave is still in the audience, and the exit code says so."""
+    account = club(tmp_path, [0, 1])
+    sent(account, 0)
+    gold(account, [1], 1)
+    receiver.play(parse_answers("ok, 400"))
+    at = ["--occurrence", day(1).isoformat(), "--as-of", day(1).isoformat(), "--config", account.config]
+    done = run("send", "club", *at)
+    assert done.code != 0
+    assert "1 users who leave the audience were rejected or have an unknown outcome" in done.err
+    assert "1 rejected (leaving): 400" in done.out
+    this = account.workspace.ledger.newest()[0].run_id
+    found = json.loads(run("runs", "rejected", this, "--json", "--config", account.config).out)
+    assert [(item["kind"], item["request"], item["users"]) for item in found["requests"]] == [("leave", 2, 1)]
 
 
 def test_a_leave_is_redriven(tmp_path: Path, receiver: Receiver) -> None:

@@ -11,13 +11,14 @@ from accounts import SETTINGS
 from audiences import ATTRIBUTE, KEEPS, club, day, gold, inside, kept, planned, sent, stands, why
 from command_line import Run as Command
 
-from workbench import lookup, proof, runs, trial
+from workbench import display, lookup, proof, runs, trial
 from workbench.campaigns import control
-from workbench.campaigns.membership import HELD_OUT, NO_IDENTITY, NOT_QUALIFIED, SHARED
+from workbench.campaigns.membership import HELD_OUT, NO_IDENTITY, NOT_QUALIFIED, SHARED, TOO_LARGE
 from workbench.errors import CampaignError
 from workbench.export import leaving
 from workbench.export.ledger import Kind, RequestState, RunState
 from workbench.export.sandbox import Receiver, accepted, report
+from workbench.runs import Plan, Receipt
 
 
 def leaves(folder: Path) -> list[dict[str, Any]]:
@@ -182,6 +183,16 @@ def test_whoever_cannot_be_told_is_counted(tmp_path: Path, receiver: Receiver) -
     assert why(planned(account, 2)) == dict.fromkeys([2, 3, 4], (NOT_QUALIFIED, None))
 
 
+def test_a_leave_that_no_batch_holds_is_not_made(tmp_path: Path, receiver: Receiver) -> None:
+    """An address of 110,000 bytes would be over mParticle's limit with its escapes: one user, not the run."""
+    account = club(tmp_path, [0, 1, 2])
+    sent(account, 0)
+    gold(account, [0], 1, email={1: "x" * 110_000})
+    assert why(planned(account, 1)) == {1: (NOT_QUALIFIED, TOO_LARGE), 2: (NOT_QUALIFIED, None)}
+    assert sent(account, 1).run.state is RunState.COMPLETED
+    assert inside(tmp_path / "sandbox") == {0, 1}
+
+
 def test_a_blocked_run_takes_nobody_out(tmp_path: Path, receiver: Receiver) -> None:
     """A broken ingest must not empty an audience; the next run that passes does its work."""
     account = club(tmp_path, [0, 1, 2], safety_check={"fewer_than": 2}, alert_to=["json://127.0.0.1:9"])
@@ -253,6 +264,24 @@ def test_commands_tell_of_who_leaves(tmp_path: Path, receiver: Receiver, run: Co
     )
     assert said.agrees is True
     assert lookup.explain_run(account.workspace, this, "001").left is None
+
+
+def test_a_cell_shows_who_leaves(tmp_path: Path, receiver: Receiver) -> None:
+    """The plan and the receipt say it in a sentence, and whom another attribute leaves behind."""
+    account = club(tmp_path, [0, 1])
+    sent(account, 0)
+    gold(account, [1], 1)
+    plan = planned(account, 1)
+    text, markup, _ = display.SHOWN[Plan]
+    assert "; 1 user leaves the audience (no longer qualifies 1)" in text(plan)
+    assert "1 user leaves the audience (no longer qualifies 1)." in markup(plan)
+    _, markup, _ = display.SHOWN[Receipt]
+    assert "1 user leaves the audience (no longer qualifies 1): accepted 1." in markup(sent(account, 1))
+    account.save_campaign("club", "gold", membership={"attribute": "in_club"})
+    _, markup, _ = display.SHOWN[Plan]
+    assert "The campaign kept in_winback before: whoever is in that audience stays in it." in markup(
+        planned(account, 2)
+    )
 
 
 def test_a_test_send_says_nothing_of_the_audience(tmp_path: Path, receiver: Receiver) -> None:
