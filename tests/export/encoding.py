@@ -47,8 +47,8 @@ def bodies(part: Part) -> pl.Series:
 
 
 def part(batches: pl.DataFrame) -> Part:
-    """Return the part of ``user_code, source_request_id, body``."""
-    with_commas = batches.with_columns(pl.col("body") + ",").to_arrow()
+    """Return the part of ``user_code, source_request_id, body``; a user's id is ``u`` and the code."""
+    with_commas = batches.with_columns(pl.col("body") + ",", user_id=pl.format("u{}", "user_code")).to_arrow()
     return Part.of(pa.RecordBatch.from_struct_array(with_commas.to_struct_array().combine_chunks()))
 
 
@@ -139,7 +139,10 @@ class World:
     def batches(self, codes: Sequence[int] | None = None) -> pl.DataFrame:
         """Encode the batches of some users, by default of all: ``user_code, source_request_id, body``."""
         return pl.concat(
-            [pl.DataFrame(part.rows).with_columns(body=bodies(part)) for part in self.parts(codes)]
+            [
+                pl.DataFrame(part.rows).drop("user_id").with_columns(body=bodies(part))
+                for part in self.parts(codes)
+            ]
         )
 
     def parts(self, codes: Sequence[int] | None = None) -> list[Part]:

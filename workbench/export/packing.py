@@ -35,7 +35,7 @@ class Part:
     """Some batches, one after the other.
 
     Attributes:
-        rows: ``user_code, source_request_id`` of each.
+        rows: ``user_code, user_id, source_request_id`` of each.
         text: their bytes, a comma after each.
         bounds: where in the text each begins, and where the last one ends.
     """
@@ -46,12 +46,12 @@ class Part:
 
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> Self:
-        """Return the part of the columns ``user_code, source_request_id, body``; no text is copied."""
+        """Return the part of the columns ``user_code, user_id, source_request_id, body``; no text is copied."""
         body = batch["body"]
         _, bounds, text = body.buffers()
         width = np.int64 if pa.types.is_large_string(body.type) else np.int32
         return cls(
-            rows=batch.select(["user_code", "source_request_id"]),
+            rows=batch.select(["user_code", "user_id", "source_request_id"]),
             text=memoryview(text or b""),
             bounds=np.frombuffer(bounds, width)[body.offset : body.offset + len(body) + 1].astype(np.int64),
         )
@@ -82,7 +82,7 @@ class Packed:
     Attributes:
         body: its bytes.
         batches: how many it holds.
-        users: ``user_code, source_request_id`` (of the user's first batch).
+        users: ``user_code, user_id, source_request_id`` (of the user's first batch).
     """
 
     body: bytes

@@ -125,7 +125,7 @@ def batches(
         f"JOIN ({profiles or profiles_at()}) p USING (user_code) {joins} "
         f"WHERE u.user_code BETWEEN $first AND $last AND p.user_code BETWEEN $first AND $last ORDER BY {order}"
     )
-    sql = f"SELECT user_code, source_request_id, body FROM {found.relation(f'({rows})')}"
+    sql = f"SELECT user_code, user_id, source_request_id, body FROM {found.relation(f'({rows})')}"
     bound = {**found.constants, **rendering.bound(sql), **({"as_of": as_of} if "$as_of" in sql else {})}
     size = min(ROWS, BYTES // sum(map(len, found.constants.values())) + 1)
     # Offsets of 32 bits end at 2 GB.

@@ -19,7 +19,7 @@ SCHEMA = pa.schema(
         "send_at": pa.timestamp("us", "UTC"), "request": pa.uint32(), "source_request_id": pa.large_string(),
     }
 )  # fmt: skip
-NOTED = pa.schema({"user_code": pa.uint32(), "source_request_id": pa.large_string()})
+NOTED = pa.schema([SCHEMA.field(name) for name in ("user_code", "user_id", "source_request_id")])
 REPEATED = ["arm", "held_by", "verdict", "reason", "send_at", "request"]
 
 
@@ -54,7 +54,7 @@ class Snapshot:
         self._writer.close()
 
     def add(self, users: pa.RecordBatch, request: int) -> None:
-        """Note whom a request is for: ``user_code, source_request_id``, ascending from request to request."""
+        """Note whom a request is for: ``user_code, user_id, source_request_id``, ascending from request to request."""
         self._sent.append(users)
         self._numbers.append(request)
         self._pending += len(users)
@@ -65,24 +65,28 @@ class Snapshot:
         """Write the next rows, with what was noted of their users."""
         sent = self._noted()
         for part in self._left[:rows].iter_slices(USERS):
-            found = part.join(self._ids(part), on="user_code", maintain_order="left")
-            found = found.join(sent, on="user_code", how="left", maintain_order="left")
+            others = part.join(sent, on="user_code", how="anti")
+            both = [part.join(sent, on="user_code"), others.join(self._ids(others), on="user_code")]
+            found = pl.concat(both, how="diagonal").sort("user_code")
             self._writer.write_table(found.select(SCHEMA.names).to_arrow().cast(SCHEMA))
         self._left = self._left[rows:]
         self._sent, self._numbers, self._pending = [], [], 0
 
     def _noted(self) -> pl.DataFrame:
-        """Return ``user_code, source_request_id, request``."""
+        """Return ``user_code, user_id, source_request_id, request`` of those who are sent to."""
         users = pa.Table.from_batches(self._sent, NOTED)
         numbers = np.repeat(self._numbers, [len(users) for users in self._sent])
         return pl.DataFrame(users).with_columns(request=pl.Series(numbers, dtype=pl.UInt32))
 
-    def _ids(self, part: pl.DataFrame) -> pl.DataFrame:
-        self._connection.register("wanted", part.select("user_code"))
+    def _ids(self, users: pl.DataFrame) -> pl.DataFrame:
+        """Look up ``user_code, user_id``."""
+        if users.is_empty():
+            return pl.DataFrame(NOTED.empty_table()).select("user_code", "user_id")
+        self._connection.register("wanted", users.select("user_code"))
         sql = (
             "SELECT user_code, user_id FROM users SEMI JOIN wanted USING (user_code) "
             "WHERE user_code BETWEEN $first AND $last"
         )
         return engine.frame(
-            self._connection, sql, {"first": part["user_code"][0], "last": part["user_code"][-1]}
+            self._connection, sql, {"first": users["user_code"][0], "last": users["user_code"][-1]}
         )
