@@ -1,5 +1,8 @@
 """The audience snapshot: one row a qualified user, whatever their number."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -57,3 +60,17 @@ def test_an_audience_of_nobody_is_a_file_without_rows(tmp_path: Path) -> None:
     nobody = written(tmp_path / "nobody", 0)
     assert nobody.is_empty()
     assert nobody.schema == written(tmp_path / "one", 1).schema
+
+
+def test_freezing_does_without_pandas(tmp_path: Path) -> None:
+    """Some calls of Arrow import it, which takes longer than freezing a hundred thousand users."""
+    code = (
+        "import sys; from pathlib import Path; from export.test_frozen import written; "
+        f"before = set(sys.modules); written(Path({str(tmp_path)!r}), 9); print('pandas' in set(sys.modules) - before)"
+    )
+    tests = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    assert done.stdout == "False\n"

@@ -65,9 +65,10 @@ class Snapshot:
         """Write the next rows, with what was noted of their users."""
         sent = self._noted()
         for part in self._left[:rows].iter_slices(USERS):
-            others = part.join(sent, on="user_code", how="anti")
-            both = [part.join(sent, on="user_code"), others.join(self._ids(others), on="user_code")]
-            found = pl.concat(both, how="diagonal").sort("user_code")
+            found = part.join(sent, on="user_code", maintain_order="left")
+            if found.height < part.height:
+                others = self._others(part.join(sent, on="user_code", how="anti"))
+                found = pl.concat([found, others], how="diagonal").sort("user_code")
             self._writer.write_table(found.select(SCHEMA.names).to_arrow().cast(SCHEMA))
         self._left = self._left[rows:]
         self._sent, self._numbers, self._pending = [], [], 0
@@ -78,15 +79,12 @@ class Snapshot:
         numbers = np.repeat(self._numbers, [len(users) for users in self._sent])
         return pl.DataFrame(users).with_columns(request=pl.Series(numbers, dtype=pl.UInt32))
 
-    def _ids(self, users: pl.DataFrame) -> pl.DataFrame:
-        """Look up ``user_code, user_id``."""
-        if users.is_empty():
-            return pl.DataFrame(NOTED.empty_table()).select("user_code", "user_id")
+    def _others(self, users: pl.DataFrame) -> pl.DataFrame:
+        """Add their ids to those who are not sent to."""
         self._connection.register("wanted", users.select("user_code"))
         sql = (
             "SELECT user_code, user_id FROM users SEMI JOIN wanted USING (user_code) "
             "WHERE user_code BETWEEN $first AND $last"
         )
-        return engine.frame(
-            self._connection, sql, {"first": users["user_code"][0], "last": users["user_code"][-1]}
-        )
+        limits = {"first": users["user_code"].min(), "last": users["user_code"].max()}
+        return users.join(engine.frame(self._connection, sql, limits), on="user_code")
