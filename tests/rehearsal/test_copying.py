@@ -143,6 +143,11 @@ def test_the_copy_sends_to_its_receiver_whatever_the_environment_says(
 
 def test_what_decides_about_bytes_stays(shop: Account, tmp_path: Path) -> None:
     """Account, salt, identities, environment and concurrency are the real ones; pacing is off."""
+    declared = (
+        '\n[catalogue.events."A \\"b\\""]\nproperties = { "x.y" = "number" }\n[sources.e]\nkind = "events"\n'
+    )
+    shop.config.write_text(shop.config.read_text(encoding="utf-8") + declared, encoding="utf-8")
+    shop = Account(home=shop.home, workspace=open_workspace(shop.config))
     with staged(shop, tmp_path) as stage:
         ours, theirs = shop.workspace.settings, stage.workspace.settings
         assert (theirs.account, theirs.identities, theirs.consent) == (
@@ -150,6 +155,7 @@ def test_what_decides_about_bytes_stays(shop: Account, tmp_path: Path) -> None:
             ours.identities,
             ours.consent,
         )
+        assert (theirs.catalogue, theirs.sources) == (ours.catalogue, ours.sources)
         assert theirs.mparticle.environment == ours.mparticle.environment
         assert theirs.mparticle.in_flight == ours.mparticle.in_flight
         assert theirs.mparticle.batches_per_second == 1_000_000

@@ -132,19 +132,21 @@ def test_on_a_server(shop: Account, postgres_database: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.postgres
-def test_all_faults_on_a_server(team: Account, postgres_url: str, postgres_database: str) -> None:
-    """An account that is on a server itself, rehearsed on SQLite."""
-    found = rehearse(team.workspace, "hello", as_of=NOW, kills="some")
-    assert found.holds
+def test_all_faults_on_a_server(shop: Account, postgres_database: str) -> None:
+    """The whole default rehearsal, the ledger of each copy in PostgreSQL."""
+    found = rehearse(shop.workspace, "hello", as_of=NOW, database=postgres_database)
+    assert [row.name for row in found.rows if row.holds is False] == []
     assert len(found.rows) == 28
-    assert team.workspace.ledger.newest() == []
 
 
 @pytest.mark.postgres
-def test_a_database_that_holds_something_is_refused(team: Account, postgres_database: str) -> None:
-    """That of the account itself, say; nothing of it is lost."""
+def test_an_account_on_a_server(team: Account, postgres_database: str) -> None:
+    """Rehearsed on SQLite, or on an empty database: its own is refused, and nothing of it is touched."""
     with pytest.raises(InputError, match="has tables already"):
         rehearse(team.workspace, "hello", as_of=NOW, kills="none", database=postgres_database)
+    found = rehearse(team.workspace, "hello", as_of=NOW, faults=["key-revoked"], kills="none")
+    assert all(fine(row) for row in found.rows)
+    assert team.workspace.ledger.newest() == []
     assert team.workspace.campaigns.get("hello").stored.version == 1
 
 

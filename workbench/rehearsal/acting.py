@@ -164,9 +164,11 @@ class Theatre:
         receiver.stop()
         folder = self.folder / f"{stage.folder.name}-receiver"
         found, told = arrived(self.wanted, folder), sandbox.report(folder)
-        users = stage.workspace.ledger.totals(self.plan.run_id)
+        ledger, run_id = stage.workspace.ledger, self.plan.run_id
+        users = ledger.totals(run_id)
+        refused = sum(request.users for request in ledger.requests(run_id, (RequestState.REJECTED,)))
         if fault.rejects:
-            found = replace(found, missing=found.missing - users[RequestState.REJECTED])
+            found = replace(found, missing=found.missing - refused)
         if fault.answer is not None:
             reached = fault.answer in dict(told.answers)
         return Row(
@@ -180,11 +182,12 @@ class Theatre:
             users=users,
             faults=(
                 *failed,
-                *_wrong(self.wanted, found, users, may_reject=fault.rejects),
-                *(
-                    f"{told.dropped_count:,} batches dropped by the receiver"
-                    for _ in [1]
-                    if told.dropped_count
+                *_wrong(
+                    self.wanted,
+                    found,
+                    users,
+                    refused=0 if fault.rejects else refused,
+                    dropped=told.dropped_count,
                 ),
                 *_recorded(stage.workspace, self.plan),
             ),
@@ -193,10 +196,9 @@ class Theatre:
 
 
 def _wrong(
-    wanted: Wanted, found: Arrived, users: Mapping[RequestState, int], *, may_reject: bool
+    wanted: Wanted, found: Arrived, users: Mapping[RequestState, int], *, refused: int, dropped: int
 ) -> Iterator[str]:
     """Say what did not arrive as it must, and where the ledger says otherwise."""
-    rejected = users[RequestState.REJECTED]
     counts = {
         f"{found.missing:,} users missing": found.missing,
         f"{found.doubled:,} users doubled": found.doubled,
@@ -204,7 +206,8 @@ def _wrong(
         f"{found.strange:,} batches to nobody of the plan": found.strange,
         f"{found.changed:,} batches with other ids or bytes": found.changed,
         f"{found.over_cap:,} over the cap": found.over_cap,
-        f"{rejected:,} users rejected": 0 if may_reject else rejected,
+        f"{refused:,} users rejected": refused,
+        f"{dropped:,} batches dropped by the receiver": dropped,
     }
     yield from (said for said, count in counts.items() if count)
     open_ = sum(users[state] for state in UNFINISHED)
