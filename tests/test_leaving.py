@@ -273,9 +273,16 @@ def test_what_is_tampered_with_is_found(tmp_path: Path, receiver: Receiver) -> N
     with pytest.raises(StoreError, match=f"the leaving of {run.run_id} is gone"):
         planned(account, 2)
     path.write_bytes(whole)
-    with account.workspace.database.transaction() as sql:
-        sql.exec_driver_sql("UPDATE requests SET users = 1 WHERE kind = 'leave'")
-    assert answers()["leaving"] is False
+    assert set(answers().values()) == {True}
+    for change in (
+        "UPDATE requests SET users = users - 1 WHERE kind = 'leave'",
+        "UPDATE runs SET membership = replace(membership, '\"users\": 2', '\"users\": 3')",
+    ):
+        with account.workspace.database.transaction() as sql:
+            sql.exec_driver_sql(change)
+        assert answers()["leaving"] is False
+        with account.workspace.database.transaction() as sql:
+            sql.exec_driver_sql("UPDATE requests SET users = 2 WHERE kind = 'leave'")
 
 
 def test_a_forged_leave_is_found(tmp_path: Path, receiver: Receiver) -> None:

@@ -127,6 +127,11 @@ def test_whoever_is_merely_not_sent_to_stays(tmp_path: Path, receiver: Receiver)
     account.save_campaign("club", "gold", membership=KEEPS, frequency={"up_to": 1})
     plan = planned(account, 2)
     assert (plan.to_send, why(plan)) == (0, {})
+    account.save_campaign("club", "gold", membership=KEEPS)
+    gold(account, range(6), 3, email={3: "user4@example.com"})
+    plan = planned(account, 3)
+    assert plan.verdicts["reason"].to_list().count("duplicate identity") == 1
+    assert why(plan) == {}
 
 
 def test_whoever_is_held_out_since_leaves(tmp_path: Path, receiver: Receiver) -> None:

@@ -12,7 +12,7 @@ from accounts import NOW, Account, make_account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.campaigns import codec, leavers, membership
+from workbench.campaigns import codec, duplicates, leavers, membership
 from workbench.campaigns.membership import HELD_OUT, NO_IDENTITY, NOT_QUALIFIED, SHARED
 from workbench.errors import CampaignError
 from workbench.export.ledger import Kind, Request, RequestState, Run, RunState
@@ -235,3 +235,18 @@ def test_only_its_own_runs_count(account: Account) -> None:
         account.workspace.database, account.workspace.settings.directory, attribute="y", campaign_id=campaign,
         run_id="this", receiver="localhost", environment="development",
     ), runs=()) == leavers.Changes(newest=number, others=("x",))  # fmt: skip
+
+
+def test_the_other_side_of_any_address_counts() -> None:
+    """User 0 comes second by e-mail among the sent to, and shares a phone with user 2, who is held out."""
+    connection = engine.connect()
+    known = pl.DataFrame(
+        {
+            "user_code": [0, 1, 2, 3], "qualified": [True, True, False, True],
+            "held_by": [None, None, "system", None], "cap_key": [2, 1, 3, 4], "email": [7, 7, None, 7],
+            "phone": [9, None, 9, None],
+        }
+    )  # fmt: skip
+    connection.register("known", known)
+    found = engine.rows(connection, duplicates.duplicates_sql("known", ["email", "phone"]))
+    assert sorted(found) == [(0, True), (3, False)]
