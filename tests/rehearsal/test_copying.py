@@ -179,14 +179,20 @@ def test_the_copy_knows_no_address(shop: Account, tmp_path: Path) -> None:
     assert shop.workspace.campaigns.get("told").campaign.alert_to == ("json://127.0.0.1:9/hook",)
 
 
+@pytest.mark.parametrize(("host", "to_send"), [("s2s.mparticle.com", 500), ("localhost", 1000)])
 def test_earlier_runs_to_the_real_receiver_count_for_caps(
-    shop: Account, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop: Account,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    to_send: int,
 ) -> None:
     """A plan with a frequency cap is the same in the copy; a run to a sandbox of before does not count."""
     runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW))
     table = tables.runs
     with shop.workspace.database.transaction() as sql:
-        sql.execute(table.update().values(receiver="s2s.mparticle.com"))
+        sql.execute(table.update().values(receiver=host))
     real = shop.config.read_text(encoding="utf-8").replace(
         "http://127.0.0.1:9/v2", "https://s2s.mparticle.com/v2"
     )
@@ -196,11 +202,24 @@ def test_earlier_runs_to_the_real_receiver_count_for_caps(
     account.save_campaign("second", "buyers")
     now = utc_now()
     theirs = runs.plan(account.workspace, "second", as_of=NOW, now=now)
-    assert theirs.to_send == 500
+    assert theirs.to_send == to_send
     with staged(account, tmp_path) as stage:
         ours = runs.plan(stage.workspace, "second", as_of=NOW, now=now)
         assert ours.verdicts.equals(theirs.verdicts)
         assert ours.seen == theirs.seen
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_rows_are_those_of_one_instant(request: pytest.FixtureRequest, kind: str) -> None:
+    """What is committed while a copy is read is not in it."""
+    account: Account = request.getfixturevalue(kind)
+    count = sa.select(sa.func.count()).select_from(tables.campaigns)
+    with account.workspace.database.snapshot() as reading:
+        assert reading.scalar(count) == 1
+        account.save_campaign("meanwhile", "buyers")
+        assert reading.scalar(count) == 1
+    with account.workspace.database.reading() as reading:
+        assert reading.scalar(count) == 2
 
 
 def test_a_folder_to_keep_is_new(tmp_path: Path) -> None:

@@ -150,10 +150,16 @@ def test_an_account_on_a_server(team: Account, postgres_database: str) -> None:
     assert team.workspace.campaigns.get("hello").stored.version == 1
 
 
-def test_killed_and_gone_on_with(shop: Account) -> None:
-    """A point behind the end is not reached, which is said and is no fault."""
+def test_killed_and_gone_on_with(shop: Account, tmp_path: Path) -> None:
+    """A point behind the end is not reached, which is said and is no fault; the bytes are those of a dry run."""
+    kept = tmp_path / "kept"
     found = rehearse(
-        shop.workspace, "hello", as_of=NOW, faults=["none"], kills=["after commit 2", "before answer 99"]
+        shop.workspace,
+        "hello",
+        as_of=NOW,
+        faults=["none"],
+        kills=["after commit 2", "before answer 99"],
+        keep=kept,
     )
     assert [(row.name, row.holds) for row in found.rows] == [
         ("none", True), ("kill after commit 2", True), ("kill before answer 99", None),
@@ -161,6 +167,10 @@ def test_killed_and_gone_on_with(shop: Account) -> None:
     assert fine(rows(found)["kill after commit 2"])
     assert rows(found)["kill before answer 99"].verdict == "not reached; every user once"
     assert found.holds
+    dry = runs.dry_run(shop.workspace, found.plan, tmp_path / "dry")
+    bodies = [path.read_bytes() for path in kept.rglob("requests.jsonl")]
+    assert len(bodies) >= 4
+    assert set(bodies) == {(dry.folder / "requests.jsonl").read_bytes()}
 
 
 def test_groups_duplicates_a_cap_and_push_tokens(account: Account) -> None:
