@@ -29,7 +29,9 @@ from workbench.store.lake import sync
 
 USERS = 40_960
 DELETE = "delete"
-SENT = pa.schema({"user_code": pa.uint32(), "source_request_id": pa.large_string()})
+SENT = pa.schema(
+    {"user_code": pa.uint32(), "user_id": pa.large_string(), "source_request_id": pa.large_string()}
+)
 BATCHES = SENT.append(pa.field("body", pa.large_string()))
 
 
@@ -114,7 +116,9 @@ def batches(
                 "events": [],
             }  # fmt: skip
             text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-            rows.append({"user_code": code, "source_request_id": source, "body": f"{text},"})
+            rows.append(
+                {"user_code": code, "user_id": user_id, "source_request_id": source, "body": f"{text},"}
+            )
         if len(rows) < part.height:
             raise StoreError("a user who leaves has no identity, though the plan found one; nothing was sent")
         yield packing.Part.of(pa.RecordBatch.from_pylist(rows, BATCHES))

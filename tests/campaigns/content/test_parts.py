@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 from accounts import NOW, Account
+from export.encoding import bodies
 
 from workbench import audience, runs
 from workbench.export import payload
@@ -43,7 +44,7 @@ def test_users_beyond_one_part_get_their_own_texts(account: Account) -> None:
         identities=account.workspace.settings.identities,
         rendering=rendering,
     )
-    found = [json.loads(body) for part in batches for body in part["body"]]
+    found = [json.loads(body) for part in batches for body in bodies(part)]
     texts = [item["events"][0]["data"]["custom_attributes"] for item in found]
     ids = [item["user_identities"]["customer_id"] for item in found]
     assert [(item["a"], item["b"]) for item in texts] == [(str(int(user)), user) for user in ids]
