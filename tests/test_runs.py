@@ -206,6 +206,7 @@ def test_a_rejected_request_is_recorded_and_the_rest_goes_on(
     receipt = runs.execute(shop.workspace, runs.plan(shop.workspace, "hello", as_of=NOW))
     assert receipt.run.state is RunState.COMPLETED
     assert (receipt.users[RequestState.ACCEPTED], receipt.users[RequestState.REJECTED]) == (400, 100)
+    assert receipt.not_sent == {"rejected by mParticle": 100}
     assert report(tmp_path / "sandbox").accepted == 400
 
 

@@ -71,6 +71,7 @@ def test_a_run_that_nobody_sends_is_stopped_at_once(
         runs.resume(shop.workspace, run.run_id)
     again = runs.execute(shop.workspace, runs.plan(shop.workspace, "hello"))
     assert (again.sent_now, again.not_begun) == (0, 300)
+    assert again.not_sent == {"campaign stopped": 300, "outcome unknown": 100}
     assert (again.users[RequestState.ACCEPTED], again.users[RequestState.UNKNOWN]) == (100, 100)
     assert runs.stop(shop.workspace, run.run_id) == run
     assert report(tmp_path / "sandbox").accepted == 100

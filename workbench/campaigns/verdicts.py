@@ -24,6 +24,10 @@ GLOBAL_FREQUENCY = "global frequency cap"
 CAMPAIGN_FREQUENCY = "campaign frequency cap"
 INVALID = "invalid profile"
 RUN_LIMIT = "campaign limit for the run"
+# While a run is sent: of those whose verdict was ``send``.
+STOPPED = "campaign stopped"
+REJECTED = "rejected by mParticle"
+UNKNOWN = "outcome unknown"
 
 SCHEMA = {
     "user_code": pl.UInt32, "arm": pl.String, "held_by": pl.String, "verdict": pl.String, "reason": pl.String,

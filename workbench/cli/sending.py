@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from workbench import measure, progress, runs
+from workbench.campaigns import verdicts
 from workbench.campaigns.membership import sentence
 from workbench.cli import drying
 from workbench.cli.data import parse_instant
@@ -191,7 +192,7 @@ def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = Tru
     outcomes = ", ".join(f"{state} {users:,}" for state, users in shown.items()) or "nobody"
     out.print(f"of {run.to_send:,} to send: {outcomes}; run {run.state}, environment {run.environment}")
     if receipt.not_begun:
-        out.print(f"  [yellow]{receipt.not_begun:,} not sent[/]: campaign stopped")
+        out.print(f"  [yellow]{receipt.not_begun:,} not sent[/]: {verdicts.STOPPED}")
     _show_left(workspace, receipt)
     messages = [item for item in workspace.ledger.requests(run.run_id) if item.kind is Kind.MESSAGE]
     batches = sum(request.batches for request in messages)
@@ -269,13 +270,11 @@ def run_json(
         "run_id": run.run_id, "campaign": run.campaign_id, "version": run.campaign_version,
         "purpose": run.purpose, "occurrence": run.occurrence, "as_of": run.as_of, "state": run.state,
         "environment": run.environment, "qualified": run.qualified, "to_send": run.to_send,
-        "users": dict(users), "waterfall": run.verdicts, "created_at": run.created_at,
+        "users": dict(users), "not_sent": runs.not_sent(run, users), "waterfall": run.verdicts, "created_at": run.created_at,
         "created_by": run.created_by, "finished_at": run.finished_at, "note": run.note,
     }  # fmt: skip
     if run.membership is not None:
         body["leaving"] = {**run.membership, **({} if leaving is None else {"states": dict(leaving)})}
-    if run.state is RunState.STOPPED:
-        body["not_sent"] = {"campaign stopped": users[RequestState.RESERVED]}
     return body if sent_now is None else {**body, "sent_now": sent_now}
 
 

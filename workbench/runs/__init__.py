@@ -14,11 +14,11 @@ way to send.
 from workbench.runs.dry import DryRun, dry_run
 from workbench.runs.planning import Plan, Report, plan, run_id, safety_check
 from workbench.runs.redriving import redrive, rejected
-from workbench.runs.sending import Clock, Receipt, connect, execute, resume
+from workbench.runs.sending import Clock, Receipt, connect, execute, not_sent, resume
 from workbench.runs.settling import settle
 from workbench.runs.stopping import stop
 
 __all__ = [
-    "Clock", "DryRun", "Plan", "Receipt", "Report", "connect", "dry_run", "execute", "plan", "redrive", "rejected",
-    "resume", "run_id", "safety_check", "settle", "stop",
+    "Clock", "DryRun", "Plan", "Receipt", "Report", "connect", "dry_run", "execute", "not_sent", "plan", "redrive",
+    "rejected", "resume", "run_id", "safety_check", "settle", "stop",
 ]  # fmt: skip

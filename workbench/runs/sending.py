@@ -45,14 +45,35 @@ class Receipt:
     not_recorded: str | None = None
 
     @property
+    def not_sent(self) -> dict[str, int]:
+        """See ``not_sent``."""
+        return not_sent(self.run, self.users)
+
+    @property
     def not_begun(self) -> int:
-        """How many users a stopped run has not sent to and never will: not sent, ``campaign stopped``."""
-        return self.users[RequestState.RESERVED] if self.run.state is RunState.STOPPED else 0
+        """How many users a stopped run has not sent to and never will."""
+        return self.not_sent.get(verdicts.STOPPED, 0)
 
     @property
     def waterfall(self) -> pl.DataFrame:
         """``verdict, reason, arm, held_by, users`` as decided; the users add up to ``run.qualified``."""
         return pl.DataFrame(list(self.run.verdicts), schema=verdicts.WATERFALL)
+
+
+def not_sent(run: Run, users: Mapping[RequestState, int]) -> dict[str, int]:
+    """Return of those to send how many a run has not sent to after all, by reason; what may still be sent is in none.
+
+    Args:
+        run: as the ledger holds it.
+        users: how many of them stand in each request state.
+    """
+    is_over = run.state in {RunState.STOPPED, RunState.COMPLETED}
+    found = {
+        verdicts.STOPPED: users[RequestState.RESERVED] if run.state is RunState.STOPPED else 0,
+        verdicts.REJECTED: users[RequestState.REJECTED],
+        verdicts.UNKNOWN: users[RequestState.UNKNOWN] + (users[RequestState.SENT] if is_over else 0),
+    }
+    return {reason: count for reason, count in found.items() if count}
 
 
 def execute(
