@@ -6,7 +6,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ import polars as pl
 
 from workbench.errors import StoreError
 from workbench.export import leaving, packing
+from workbench.export.ahead import ahead
 from workbench.export.leaving import Leaves
 from workbench.export.ledger import Request, RequestState
 from workbench.export.snapshot import Snapshot
@@ -23,6 +24,8 @@ from workbench.store import engine
 from workbench.store.lake import sync
 
 AUDIENCE, BODIES = "audience.parquet", "requests.jsonl"
+# Requests that are made while others are hashed and written.
+AHEAD = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +150,8 @@ def _write_bodies(
 ) -> tuple[Request, ...]:
     requests: list[Request] = []
     offset = 0
-    with path.open("wb") as stream:
-        for number, packed in enumerate(packing.pack(batches), 1):
+    with path.open("wb") as stream, closing(ahead(packing.pack(batches), by=AHEAD)) as requested:
+        for number, packed in enumerate(requested, 1):
             stream.writelines((packed.body, b"\n"))
             requests.append(
                 Request(
