@@ -29,7 +29,7 @@ from workbench.store.held import profiles_at
 NAMESPACE = uuid.UUID("8f0c6a52-6f9e-5d0e-9a57-3c9b1f0f2d11")
 # A row group of a profile file, which is read whole.
 USERS = 122_880
-ROWS, BYTES = 20_480, 25_000_000
+ROWS, BYTES = 10_240, 25_000_000
 TEST = "test"
 
 
