@@ -21,7 +21,8 @@ from workbench.campaigns import control, frequency, verdicts
 from workbench.campaigns.candidates import candidates
 from workbench.campaigns.content.rendering import Rendering
 from workbench.store import engine
-from workbench.store.lake import LakeVersion, utc_now
+from workbench.store.lake import utc_now
+from workbench.store.pinned import LakeVersion
 from workbench.workspace import Workspace, open_workspace
 
 CAP = 100_000

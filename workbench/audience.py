@@ -20,7 +20,7 @@ from workbench.segments.model import Segment
 from workbench.segments.sentence import sentence
 from workbench.segments.sql import compile_sql
 from workbench.store import engine
-from workbench.store.lake import LakeVersion
+from workbench.store.pinned import LakeVersion
 from workbench.workspace import Workspace
 
 

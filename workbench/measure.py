@@ -25,7 +25,7 @@ from workbench.stats import power as powers
 from workbench.stats.balance import Balance
 from workbench.stats.goal import conversions, total
 from workbench.stats.power import Baseline, Power
-from workbench.store.lake import LakeVersion
+from workbench.store.pinned import LakeVersion
 from workbench.workspace import Workspace
 
 LARGEST_LIFT = 100

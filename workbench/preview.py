@@ -20,7 +20,7 @@ from workbench.export import payload
 from workbench.runs import Plan, Report
 from workbench.store import engine
 from workbench.store.held import profiles_at
-from workbench.store.lake import LakeVersion
+from workbench.store.pinned import LakeVersion
 from workbench.workspace import Workspace
 
 NOT_IN_SEGMENT = "not in the segment"

@@ -25,7 +25,8 @@ from workbench.runs import Clock, Plan, Receipt, Report
 from workbench.runs.planning import aware, refuse_other_salt, silent
 from workbench.store import engine
 from workbench.store.held import profiles_at
-from workbench.store.lake import LakeVersion, utc_now
+from workbench.store.lake import utc_now
+from workbench.store.pinned import LakeVersion
 from workbench.workspace import Workspace
 
 USERS = {

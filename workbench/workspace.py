@@ -20,7 +20,8 @@ from workbench.segments.vectors import Asked, Mask, Question, Vectors, Watch, as
 from workbench.settings import Settings, in_bytes
 from workbench.store.audit import Trail
 from workbench.store.database import Database
-from workbench.store.lake import Lake, LakeVersion
+from workbench.store.lake import Lake
+from workbench.store.pinned import LakeVersion
 from workbench.store.reader import Reader, Readers
 
 # One of each in a process: panels and notebooks share what was read.

@@ -10,8 +10,8 @@ from store.rows import write
 from workbench.store import engine
 from workbench.store.compact import Compacted, compact
 from workbench.store.ingest import import_list
-from workbench.store.lake import VIEWS, LakeVersion
 from workbench.store.layout import parts
+from workbench.store.pinned import VIEWS, LakeVersion
 
 DAY = timedelta(days=1)
 BUY = {"user_id": "b", "event": "Buy", "ts": "2026-06-30T12:00:00Z", "price": 5}

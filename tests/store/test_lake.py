@@ -9,7 +9,7 @@ from store.rows import rows
 
 from workbench.errors import StoreError
 from workbench.store import engine
-from workbench.store.lake import LakeVersion
+from workbench.store.pinned import LakeVersion
 
 BUY = {"user_id": "1", "event": "Buy", "ts": "2026-06-30T12:00:00Z", "price": 5, "note": "n" * 500}
 

@@ -26,7 +26,7 @@ from workbench.segments.model import Segment
 from workbench.segments.sentence import sentence
 from workbench.store import engine
 from workbench.store.held import profiles_at
-from workbench.store.lake import LakeVersion
+from workbench.store.pinned import LakeVersion
 from workbench.workspace import Workspace
 
 LONGEST_LIKENED = 40

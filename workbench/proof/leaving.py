@@ -14,7 +14,7 @@ from workbench.lookup.leaving import left
 from workbench.proof.check import Check, some
 from workbench.runs import leaving
 from workbench.store import engine
-from workbench.store.lake import LakeVersion
+from workbench.store.pinned import LakeVersion
 from workbench.workspace import Workspace
 
 NAME = "leaving"

@@ -17,7 +17,7 @@ from workbench.segments.sentence import sentence
 from workbench.segments.vectors import Asked, Watch, suppose
 from workbench.segments.vectors.question import Mask
 from workbench.store.frames import frames
-from workbench.store.lake import LakeVersion
+from workbench.store.pinned import LakeVersion
 from workbench.workspace import Workspace
 
 Move: TypeAlias = Literal["entered", "left", "stayed"]

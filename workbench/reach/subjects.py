@@ -10,7 +10,8 @@ from workbench.segments.model import Segment
 from workbench.segments.scope import aware
 from workbench.segments.sentence import sentence
 from workbench.segments.vectors import Asked, Watch
-from workbench.store.lake import LakeVersion, utc_now
+from workbench.store.lake import utc_now
+from workbench.store.pinned import LakeVersion
 from workbench.workspace import Workspace
 
 Named: TypeAlias = str | tuple[str, int] | Segment

@@ -15,7 +15,7 @@ from workbench.export import leaving, members
 from workbench.export.ledger import Run
 from workbench.export.packing import Part
 from workbench.store import engine
-from workbench.store.lake import LakeVersion
+from workbench.store.pinned import LakeVersion
 from workbench.workspace import Workspace
 
 KEEP = "keep"

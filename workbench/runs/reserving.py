@@ -22,7 +22,7 @@ from workbench.runs import leaving
 from workbench.runs.planning import Plan, Report, plan_again
 from workbench.settings import actor
 from workbench.store import engine
-from workbench.store.lake import LakeVersion
+from workbench.store.pinned import LakeVersion
 from workbench.workspace import Workspace
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from workbench.errors import StoreError
 from workbench.settings import Settings
 from workbench.store import engine, parquet, tallies
-from workbench.store.lake import BASE_COLUMNS, VIEWS, Lake, LakeFile, LakeVersion
+from workbench.store.lake import Lake
 from workbench.store.layout import Part, parts
+from workbench.store.pinned import BASE_COLUMNS, VIEWS, LakeFile, LakeVersion
 from workbench.store.sweep import sweep, work_folder
 
 # What each file is sorted by. A list stays as it is: one file is one version of it.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from workbench.settings import PropertyType
-from workbench.store.lake import BASE_COLUMNS, LakeVersion
+from workbench.store.pinned import BASE_COLUMNS, LakeVersion
 
 INSTANT = pl.Datetime("us", "UTC")
 

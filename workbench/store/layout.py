@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from workbench.store import facts
-from workbench.store.lake import Lake, LakeFile, LakeVersion
+from workbench.store.lake import Lake
 from workbench.store.parquet import ROW_GROUP
+from workbench.store.pinned import LakeFile, LakeVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from workbench.errors import StoreError
 from workbench.settings import actor
 from workbench.store import engine, parquet, tables, tallies
 from workbench.store.catalogue import Property, declare
-from workbench.store.lake import Lake, LakeFile, LakeVersion
+from workbench.store.lake import Lake
+from workbench.store.pinned import LakeFile, LakeVersion
 from workbench.store.sweep import work_folder
 
 SOURCE = "workbench"

@@ -6,7 +6,8 @@ from typing import Any
 
 from workbench.store import engine, facts
 from workbench.store.catalogue import Property
-from workbench.store.lake import Lake, LakeFile, sync
+from workbench.store.lake import Lake, sync
+from workbench.store.pinned import LakeFile
 
 ROW_GROUP = 122_880
 OPTIONS = f"(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workbench.store import engine
-from workbench.store.lake import LakeVersion
+from workbench.store.pinned import LakeVersion
 from workbench.store.stretch import damage, dictionaries, metadata
 
 BATCH = 1_000_000

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from workbench.errors import StoreError
 from workbench.store import stretch
-from workbench.store.lake import Lake, LakeFile, sync
+from workbench.store.lake import Lake, sync
+from workbench.store.pinned import LakeFile
 from workbench.store.stretch import Stretch
 
 KIND, COUNTS = "tallies", "counts"

@@ -17,7 +17,7 @@ from workbench.segments.vectors.question import Question
 from workbench.segments.windows import Span
 from workbench.store import facts, stretch, tallies
 from workbench.store.catalogue import ANY_EVENT
-from workbench.store.lake import LakeFile, LakeVersion
+from workbench.store.pinned import LakeFile, LakeVersion
 
 Codes = npt.NDArray[np.int64]
 FEW, MOST_ROWS = 4_000_000, 40_000_000

@@ -11,7 +11,8 @@ from workbench.store import engine, facts, parquet, tallies
 from workbench.store.catalogue import Property
 from workbench.store.ingest.mapping import REJECTED_MONTH
 from workbench.store.ingest.staging import FILE, LINE
-from workbench.store.lake import Lake, LakeFile, LakeVersion
+from workbench.store.lake import Lake
+from workbench.store.pinned import LakeFile, LakeVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,8 @@ from workbench.store.ingest.files import InputFile, expand
 from workbench.store.ingest.readers import Reject
 from workbench.store.ingest.rejects import Rejects
 from workbench.store.ingest.run import refuse_too_many
-from workbench.store.lake import Lake, LakeFile, LakeVersion, sync
+from workbench.store.lake import Lake, sync
+from workbench.store.pinned import LakeFile, LakeVersion
 from workbench.store.sweep import sweep, work_folder
 
 Identity = Literal["user_id", "email", "phone", "customer_id"]

@@ -9,7 +9,8 @@ from workbench.store import engine, parquet
 from workbench.store.catalogue import Property
 from workbench.store.ingest.events import Written
 from workbench.store.ingest.staging import FILE, LINE
-from workbench.store.lake import VIEWS, Lake, LakeVersion
+from workbench.store.lake import Lake
+from workbench.store.pinned import VIEWS, LakeVersion
 
 KEYS = {"profiles": ("user_code",), "devices": ("user_code", "device_id")}
 

@@ -18,7 +18,8 @@ from workbench.store.ingest.readers import Reject
 from workbench.store.ingest.rejects import Rejects
 from workbench.store.ingest.staging import FILE, LINE, Staged, stage
 from workbench.store.ingest.types import EPOCHS
-from workbench.store.lake import Lake, LakeFile, LakeVersion
+from workbench.store.lake import Lake
+from workbench.store.pinned import LakeFile, LakeVersion
 from workbench.store.sweep import sweep, work_folder
 
 Report = Callable[[str, int, int], None]
