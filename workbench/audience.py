@@ -122,7 +122,7 @@ def mark(
     settings, catalogue = workspace.settings, asked.version.catalogue
     standing = workspace.groups.standing() if standing is None else standing
     workspace.check_attributes(asked.version)
-    connection = asked.version.connect()
+    connection = asked.version.connect(memory=settings.store.query_memory)
     consent_at = max(asked.as_of, consent_at or asked.as_of)
     rendering = render(
         workspace, asked.campaign, asked.version, connection, as_of=asked.as_of, now=consent_at

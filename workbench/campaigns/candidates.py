@@ -18,6 +18,7 @@ SCHEMA = {
     "astride": pl.Boolean, "reachable": pl.Boolean, "unsubscribed": pl.Boolean, "consent_missing": pl.Boolean,
     "too_often": pl.String, "render": pl.String, "lint": pl.String,
 }  # fmt: skip
+TEXTS = ("held_by", "render", "lint")
 # Two row groups of a profile file, which are read whole.
 USERS = 245_760
 NOTHING = ("", "nan", "null", "none")
@@ -151,17 +152,25 @@ WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}{others}"""
     too_often = None
     if messages.any:
         too_often = messages.too_often(connection, "known", list(digests))
-    stored = [name for name in SCHEMA if name not in {"duplicate", "astride", "too_often"}]
-    found = engine.frame(connection, f"SELECT {', '.join(stored)} FROM known WHERE qualified")
+    found = _stored(connection)
     engine.execute(connection, "DROP TABLE known")
     connection.unregister("qualified")
     return _marked(found, doubled, too_often)
 
 
+def _stored(connection: engine.Connection) -> pl.DataFrame:
+    """Return what is known of the qualified, ascending; a text that nobody has takes no memory."""
+    ((*users,),) = engine.rows(
+        connection, f"SELECT {', '.join(f'count({name})' for name in TEXTS)} FROM known"
+    )
+    absent = {name for name, count in zip(TEXTS, users, strict=True) if not count}
+    stored = [name for name in SCHEMA if name not in {"duplicate", "astride", "too_often", *absent}]
+    sql = f"SELECT {', '.join(stored)} FROM known WHERE qualified ORDER BY user_code"
+    return engine.frame(connection, sql).with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
+
+
 def _marked(found: pl.DataFrame, doubled: pl.DataFrame, too_often: pl.DataFrame | None) -> pl.DataFrame:
-    """Add whom another step has found, and order by user."""
-    if not found["user_code"].is_sorted():
-        found = found.sort("user_code")
+    """Add whom another step has found."""
     found = found.with_columns(
         duplicate=pl.col("user_code").is_in(doubled["user_code"].implode()),
         astride=pl.col("user_code").is_in(doubled.filter("astride")["user_code"].implode()),

@@ -1,5 +1,6 @@
 """The audience of a run as a file: one row a qualified user, written along with the requests."""
 
+import hashlib
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from workbench.errors import StoreError
 from workbench.store import engine
 
 USERS = 40_960
@@ -35,7 +37,7 @@ class Snapshot:
             connection: knows the ids of the users; nothing else uses it meanwhile.
         """
         self._connection = connection
-        self._left = verdicts.sort("user_code")
+        self._left = verdicts if verdicts["user_code"].is_sorted() else verdicts.sort("user_code")
         self._sent: list[pa.RecordBatch] = []
         self._numbers: list[int] = []
         self._pending = 0
@@ -88,3 +90,27 @@ class Snapshot:
         )
         limits = {"first": users["user_code"].min(), "last": users["user_code"].max()}
         return users.join(engine.frame(self._connection, sql, limits), on="user_code")
+
+
+def verified(path: Path, digest: str, what: str) -> pl.LazyFrame:
+    """Return the rows of a frozen file.
+
+    Args:
+        path: of the file.
+        digest: sha256 of its bytes, as the ledger has it.
+        what: names it in an error.
+
+    Raises:
+        StoreError: the file is gone, or its bytes are not those that were frozen.
+    """
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise StoreError(f"{what} cannot be read: {error.strerror}") from error
+    if found != digest:
+        raise StoreError(
+            f"{what} is not what was frozen: its digest is {found[:12]}…, the ledger has {digest[:12]}…; "
+            "nothing is said from it"
+        )
+    return pl.scan_parquet(path, glob=False)

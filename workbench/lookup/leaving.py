@@ -1,14 +1,13 @@
 """Who left an audience by a run: the frozen list, and what became of each leave."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
-from workbench.errors import StoreError
 from workbench.export.ledger import Run
 from workbench.export.members import LEAVING
+from workbench.export.snapshot import verified
 from workbench.workspace import Workspace
 
 LEFT = {
@@ -27,17 +26,7 @@ def left(directory: Path, run: Run) -> pl.LazyFrame:
     if run.leaving_digest is None:
         return pl.LazyFrame(schema=LEFT)
     path = (directory / run.audience_path).with_name(LEAVING)
-    try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise StoreError(f"who left by {run.run_id} cannot be read: {error.strerror}") from error
-    if digest != run.leaving_digest:
-        raise StoreError(
-            f"who left by {run.run_id} is not what was frozen: its digest is {digest[:12]}…, the ledger has "
-            f"{run.leaving_digest[:12]}…; nothing is said from it"
-        )
-    return pl.scan_parquet(path, glob=False)
+    return verified(path, run.leaving_digest, f"who left by {run.run_id}")
 
 
 def leavers(workspace: Workspace, run_id: str, *, limit: int | None = None) -> pl.DataFrame:

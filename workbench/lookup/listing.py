@@ -1,6 +1,5 @@
 """The frozen audience of a run: its row of one user, and lists of users by verdict and reason."""
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,9 @@ from typing import Any
 import polars as pl
 
 from workbench.campaigns import verdicts
-from workbench.errors import InputError, StoreError, nearest
+from workbench.errors import InputError, nearest
 from workbench.export.ledger import Run
+from workbench.export.snapshot import verified
 from workbench.lookup.explained import STEPS, begins
 from workbench.store import engine
 from workbench.workspace import Workspace
@@ -74,18 +74,7 @@ def audience(directory: Path, run: Run) -> pl.LazyFrame:
     Raises:
         StoreError: the file is gone, or its bytes are not those that were frozen.
     """
-    path = directory / run.audience_path
-    try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise StoreError(f"the audience of {run.run_id} cannot be read: {error.strerror}") from error
-    if digest != run.audience_digest:
-        raise StoreError(
-            f"the audience of {run.run_id} is not what was frozen: its digest is {digest[:12]}…, the ledger has "
-            f"{run.audience_digest[:12]}…; nothing is said from it"
-        )
-    found = pl.scan_parquet(path, glob=False)
+    found = verified(directory / run.audience_path, run.audience_digest, f"the audience of {run.run_id}")
     names = found.collect_schema().names()
     return found if "held_by" in names else found.with_columns(held_by=pl.lit(None, pl.String))
 

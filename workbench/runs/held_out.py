@@ -1,15 +1,11 @@
 """Write into the lake whom runs held out: one ``Control Group`` event for each run and held-out user."""
 
-import hashlib
 from datetime import datetime
-from pathlib import Path
-
-import polars as pl
 
 from workbench.campaigns import verdicts
 from workbench.campaigns.control import CAMPAIGN
-from workbench.errors import StoreError
 from workbench.export.ledger import Run
+from workbench.export.snapshot import verified
 from workbench.runs.planning import Report, silent
 from workbench.store import own
 from workbench.store.catalogue import CONTROL_GROUP
@@ -62,9 +58,9 @@ def _write(workspace: Workspace, run: Run, now: datetime) -> None:
     held_out = sum(row["users"] for row in run.verdicts if row["verdict"] == verdicts.HOLDOUT)
     label = f"'{CAMPAIGN}'"
     if held_out:
-        _look(path, run)
+        names = verified(path, run.audience_digest, "its audience").collect_schema()
         # The audience of a run before there were groups has no such column.
-        label = f"coalesce(held_by, {label})" if "held_by" in pl.read_parquet_schema(path) else label
+        label = f"coalesce(held_by, {label})" if "held_by" in names else label
     batch = own.Batch(
         name=run.run_id,
         event=CONTROL_GROUP,
@@ -77,17 +73,6 @@ def _write(workspace: Workspace, run: Run, now: datetime) -> None:
         parameters={"campaign": run.campaign_id, "environment": run.environment},
     )  # fmt: skip
     own.write(workspace.lake, batch, now=now, memory=workspace.settings.store.ingest_memory)
-
-
-def _look(path: Path, run: Run) -> None:
-    """See that the audience is the one that was frozen."""
-    try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise StoreError(f"its audience cannot be read: {error.strerror}") from error
-    if digest != run.audience_digest:
-        raise StoreError("its audience is not what was frozen")
 
 
 def _told(failed: dict[str, str]) -> str | None:
