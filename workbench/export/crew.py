@@ -16,6 +16,8 @@ AHEAD = 0.5
 GROUP = 0.02
 LATELY, SOON = 0.2, 0.04
 MOST_AHEAD = 4
+# Where answers are as quick as this, a few threads keep the interpreter busy, and more would hinder each other.
+QUICK, FEW = 0.004, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Crew:
         self._lock = threading.Lock()
         self._ahead = 0
         self._ahead_batches = 0
-        self._lately = 0.0
+        self._lately = self._took = 0.0
         self._counted = monotonic()
         self.outstanding = 0
 
@@ -85,13 +87,14 @@ class Crew:
         return max(room, 0)
 
     def hand(self, requests: Iterable[Request]) -> None:
-        """Let requests be sent, in this order."""
+        """Let requests be sent, in this order; by as many threads as the last answer's time is worth."""
+        most = min(FEW, self._size) if self._took < QUICK else self._size
         for request in requests:
             self.outstanding += 1
             with self._lock:
                 self._ahead += 1
                 self._ahead_batches += request.batches
-            if len(self._threads) < min(self._size, self.outstanding):
+            if len(self._threads) < min(most, self.outstanding):
                 thread = threading.Thread(target=self._work, name="sender", daemon=True)
                 thread.start()
                 self._threads.append(thread)
@@ -147,7 +150,10 @@ class Crew:
         if body is None or not is_let_in:
             return Done(request=request, answer=None)
         try:
-            return Done(request=request, answer=self._told(line.send(body, request.batches)))
+            began = monotonic()
+            answer = line.send(body, request.batches)
+            self._took = monotonic() - began
+            return Done(request=request, answer=self._told(answer))
         except Exception as error:
             self.close()
             answer = Answer(outcome=Outcome.UNKNOWN, message=type(error).__name__)
