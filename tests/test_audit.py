@@ -450,6 +450,19 @@ def test_a_run_on_postgres(team: Account, receiver: Receiver) -> None:
     assert proof.verify(team.workspace, run).holds is False
 
 
+def test_a_campaign_that_was_changed_in_the_database_is_not_planned(shop: Account) -> None:
+    """Its content has another digest than was saved: nothing is planned from it, nor from such a segment."""
+    with shop.workspace.database.transaction() as sql:
+        sql.exec_driver_sql("""UPDATE campaigns SET body = replace(body, '500', '900')""")
+    with pytest.raises(StoreError, match='campaign "hello" version 1 is not what was saved'):
+        runs.plan(shop.workspace, "hello", as_of=NOW)
+    with shop.workspace.database.transaction() as sql:
+        sql.exec_driver_sql("""UPDATE campaigns SET body = replace(body, '900', '500')""")
+        sql.exec_driver_sql("""UPDATE segments SET body = replace(body, 'Purchase', 'Search')""")
+    with pytest.raises(StoreError, match='segment "buyers" version 1 is not what was saved'):
+        runs.plan(shop.workspace, "hello", as_of=NOW)
+
+
 def before_the_trail(workspace: Workspace) -> None:
     """Take the database back to the version before the trail."""
     with workspace.database.transaction() as sql:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from accounts import NOW, Account, make_account
+from export.encoding import CATALOGUE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ from workbench.store import engine, tables
     [
         ("", "is empty"), ("  ", "is empty"), (" in_club", "has a blank at an edge"),
         ("$in_club", "names with $ are mParticle's own"), ("x" * 257, "has 257 characters, at most 256"),
-        ("Country", "is sent as a profile attribute too"),
+        ("Country", "is sent as a profile attribute too"), ("EMAIL", "is an attribute of the profiles"),
     ],
 )  # fmt: skip
 def test_an_attribute_that_cannot_be_kept(shop: Account, attribute: str, said: str) -> None:
@@ -63,7 +64,7 @@ def test_a_live_campaign_keeps_none() -> None:
         "kind": "live",
         "membership": {"attribute": "x"},
     }
-    (problem,) = membership.problems(codec.from_json(body))
+    (problem,) = membership.problems(codec.from_json(body), CATALOGUE)
     assert problem.message == "a live campaign keeps no audience: nobody leaves it"
 
 
@@ -74,10 +75,10 @@ def test_a_hundred_attributes_are_enough() -> None:
         "id": "a", "name": "A", "segment": {"name": "s"}, "membership": {"attribute": "x"},
         "content": {"attributes": names},
     }  # fmt: skip
-    (problem,) = membership.problems(codec.from_json(body))
+    (problem,) = membership.problems(codec.from_json(body), CATALOGUE)
     assert problem.message == "beside 100 attributes it is one too many; mParticle takes 100"
     body["content"] = {"attributes": names[1:]}
-    assert list(membership.problems(codec.from_json(body))) == []
+    assert list(membership.problems(codec.from_json(body), CATALOGUE)) == []
 
 
 def test_it_is_written_as_it_was_read(shop: Account) -> None:

@@ -47,7 +47,7 @@ def check(
     found += _content(campaign, catalogue, constants)
     found += goal.problems(campaign.goal, catalogue) if campaign.goal else ()
     found += frequency.problems(campaign.frequency)
-    found += membership.problems(campaign)
+    found += membership.problems(campaign, catalogue)
     if found:
         raise CampaignError(campaign.id, found)
 

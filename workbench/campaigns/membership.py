@@ -8,6 +8,7 @@ import polars as pl
 
 from workbench.campaigns.model import Campaign
 from workbench.errors import Problem
+from workbench.store.catalogue import Catalogue
 
 LONGEST_NAME = 256
 MOST_NAMES = 100
@@ -76,7 +77,7 @@ def sentence(rows: Sequence[Mapping[str, Any]]) -> str:
     return said
 
 
-def problems(campaign: Campaign) -> Iterator[Problem]:
+def problems(campaign: Campaign, catalogue: Catalogue) -> Iterator[Problem]:
     """Give every problem of the audience that a campaign keeps."""
     kept = campaign.membership
     if kept is None:
@@ -88,6 +89,11 @@ def problems(campaign: Campaign) -> Iterator[Problem]:
         yield Problem(path=path, message="is empty")
     elif name != name.strip():
         yield Problem(path=path, message=f'"{name[:40]}" has a blank at an edge')
+    if name.casefold() in {known.casefold() for known in catalogue.attributes}:
+        yield Problem(
+            path=path,
+            message=f'"{name[:40]}" is an attribute of the profiles, which this would overwrite at mParticle; choose another name',
+        )
     if name.startswith("$"):
         yield Problem(path=path, message=f'"{name[:40]}": names with $ are mParticle\'s own')
     if len(name) > LONGEST_NAME:

@@ -93,6 +93,9 @@ def _list_leaving(workspace: Workspace, run: str, most: int | None, csv: Path | 
             table.add_row(escape(row["user_id"]), row["reason"], row["kept"] or "", request)
         if found.height:
             out.print(table)
+        if workspace.ledger.get(run).membership is None:
+            out.print("the campaign kept no audience when this run was made: nobody leaves")
+            return
         rest = "" if found.height == total else f", {found.height:,} are shown; --limit or --csv gives more"
         out.print(f"{total:,} users are no longer in the audience{rest}")
 

@@ -86,14 +86,27 @@ def _report(*, silent: bool) -> Report:
         bar(label, done, total)
         if done == 1 and not silent:
             took = max(time.monotonic() - began, 1)
-            err.print(f"[dim]{total} sends of the whole plan, {took:.0f} s for the first one[/]")
+            err.print(f"[dim]{_many(total, 'send')} of the whole plan, {took:.0f} s for the first one[/]")
 
     return report
 
 
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _show(found: Rehearsal) -> None:
     numbers = [Column(name, justify="right") for name in NUMBERS]
-    table = Table("", Column("fault", no_wrap=True), *numbers, "verdict", box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(
+        "",
+        Column("fault", no_wrap=True),
+        *numbers,
+        "verdict",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+        collapse_padding=True,
+        pad_edge=False,
+    )
     for row in found.rows:
         came = row.arrived
         counts = (came.users, came.missing, came.doubled, came.held_out, row.rejected, row.resumed)
@@ -102,7 +115,7 @@ def _show(found: Rehearsal) -> None:
     planned = found.plan
     out.print(
         f"{planned.run_id}: {planned.to_send:,} of {planned.qualified:,} users in {found.requests:,} requests, "
-        f"{len(found.rows)} times, ledger on {found.database}, {found.seconds:.0f} s",
+        f"{_many(len(found.rows), 'time')}, ledger on {found.database}, {found.seconds:.0f} s",
         soft_wrap=True,
     )
     out.print(

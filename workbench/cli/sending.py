@@ -211,7 +211,8 @@ def show_receipt(workspace: Workspace, receipt: Receipt, *, now_sent: bool = Tru
         out.print(f"[yellow]{escape(receipt.not_recorded)}[/]", soft_wrap=True)
     if now_sent:
         again = " (this occurrence was complete before)" if receipt.was_complete else ""
-        out.print(f"[bold]sent now: {receipt.sent_now:,}[/]{again}")
+        left = f", taken out of the audience now: {receipt.left_now:,}" if receipt.left_now else ""
+        out.print(f"[bold]sent now: {receipt.sent_now:,}[/]{left}{again}")
     else:
         out.print(
             f"[dim]as of {local(run.as_of, workspace.zone)}, audience {run.audience_path}[/]", soft_wrap=True

@@ -34,6 +34,7 @@ class Receipt:
         was_complete: whether the run was complete before this call.
         users: how many users stand in each state of the requests with messages.
         leaving: how many users who leave the audience stand in each state of the requests that say so.
+        left_now: users taken out of the audience in this call.
         not_recorded: which runs' ``Control Group`` events are not in the lake yet, and why; None where all are.
     """
 
@@ -42,6 +43,7 @@ class Receipt:
     was_complete: bool
     users: Mapping[RequestState, int]
     leaving: Mapping[RequestState, int] = field(default_factory=dict)
+    left_now: int = 0
     not_recorded: str | None = None
 
     @property
@@ -148,6 +150,7 @@ def _send(workspace: Workspace, run: Run, client: Client | None, report: Report,
     _refuse_other_receiver(workspace, run)
     sent_now = 0
     was_complete = run.state is RunState.COMPLETED
+    left_before = ledger.totals(run.run_id, Kind.LEAVE)[RequestState.ACCEPTED]
     if run.state is RunState.BLOCKED:
         _alert(workspace, run, announce.BLOCKED, str(run.note), clock)
     elif run.state not in {RunState.COMPLETED, RunState.STOPPED}:
@@ -174,12 +177,14 @@ def _send(workspace: Workspace, run: Run, client: Client | None, report: Report,
                 error.add_note(not_recorded)
             raise
     not_recorded = record(workspace, now=clock(), report=report)
+    leaving = ledger.totals(run.run_id, Kind.LEAVE)
     return Receipt(
         run=ledger.get(run.run_id),
         sent_now=sent_now,
+        left_now=leaving[RequestState.ACCEPTED] - left_before,
         was_complete=was_complete,
         users=ledger.totals(run.run_id),
-        leaving=ledger.totals(run.run_id, Kind.LEAVE),
+        leaving=leaving,
         not_recorded=not_recorded,
     )
 

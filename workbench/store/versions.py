@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.errors import BusyError, NotFoundError, nearest
+from workbench.errors import BusyError, NotFoundError, StoreError, nearest
 from workbench.settings import actor
 from workbench.store import audit
 from workbench.store.audit import What
@@ -38,6 +38,18 @@ class Version:
     created_at: datetime
     created_by: str
     archived_at: datetime | None
+
+    def look(self, noun: str) -> None:
+        """See that it is what was saved.
+
+        Raises:
+            StoreError: its content has another digest.
+        """
+        if content_digest(self.body) != self.digest:
+            raise StoreError(
+                f'{noun} "{self.id}" version {self.version} is not what was saved: its content has another digest, '
+                "so somebody changed it past the workbench; save it anew"
+            )
 
 
 class Versions:
