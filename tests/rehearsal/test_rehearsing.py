@@ -329,3 +329,10 @@ def test_names_that_do_not_exist(run: Run, shop: Account, temporary: Path) -> No
         'error unknown campaign "helo". Did you mean "hello"?'
     )
     assert list(temporary.iterdir()) == []
+
+
+def test_a_database_for_a_rehearsal_is_on_a_server(shop: Account, tmp_path: Path) -> None:
+    """SQLite is what it takes by itself; a file that somebody names is not made."""
+    with pytest.raises(InputError, match="is one on a server"):
+        rehearse(shop.workspace, "hello", as_of=NOW, database=f"sqlite:///{tmp_path / 'x.db'}")
+    assert not (tmp_path / "x.db").exists()

@@ -21,6 +21,7 @@ from workbench.cli.sending import AsOf, Campaign, Occurrence
 from workbench.errors import UndeliveredError
 from workbench.rehearsal import FAULTS, Rehearsal
 from workbench.rehearsal import rehearse as rehearse_
+from workbench.rehearsal.points import NAMES
 from workbench.rehearsal.rehearsing import SOME
 from workbench.rehearsal.results import facts
 from workbench.runs import Report
@@ -38,12 +39,15 @@ def rehearse(
     ] = None,
     kill: Annotated[
         list[str] | None,
-        typer.Option(help='Where the sending process dies: some, all, none, or a point: "after commit 2".'),
+        typer.Option(
+            help="Where the sending process dies: some, all, none, or a point and which time (after commit 2) of "
+            f"{', '.join(NAMES)}."
+        ),
     ] = None,
     occurrence: Occurrence = None,
     as_of: AsOf = None,
     database: Annotated[
-        str | None, typer.Option(help="URL of an empty database for the ledger (default: SQLite).")
+        str | None, typer.Option(help="URL of an empty PostgreSQL database for the ledger (default: SQLite).")
     ] = None,
     keep: Annotated[
         Path | None, typer.Option(help="A new folder for everything (default: nothing is left).")

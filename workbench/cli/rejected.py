@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from workbench import progress, runs
 from workbench.cli.output import Because, Config, Json, answer, out
 from workbench.cli.sending import finish_sending
+from workbench.export.ledger import Kind
 from workbench.store.lake import utc_now
 from workbench.workspace import open_workspace
 
@@ -59,7 +60,8 @@ def list_rejected(
             table.add_row(escape(said), kind, f"{requests:,}", f"{users:,}")
         out.print(table)
         out.print(f"requests: {', '.join(map(str, frame['request'].to_list()))}", soft_wrap=True)
-        out.print(f"[dim]who: workbench runs users {run}; again: workbench runs redrive {run}[/]")
+        leaving = " (or with --leaving)" if Kind.LEAVE in frame["kind"] else ""
+        out.print(f"[dim]who: workbench runs users {run}{leaving}; again: workbench runs redrive {run}[/]")
 
     answer({"run": run, "reasons": reasons, "requests": frame}, as_json=json, show=show)
 

@@ -327,7 +327,7 @@ def finish(receipt: Receipt) -> None:
     if left and not bad:
         raise UndeliveredError(
             f"{left:,} users who leave the audience were rejected or have an unknown outcome; see workbench runs show "
-            f"{receipt.run.run_id}; the campaign's next run sends them again"
+            f"{receipt.run.run_id}; the campaign's next run sends them again, workbench runs redrive the rejected ones now"
         )
     if bad or receipt.run.state is not RunState.COMPLETED:
         raise UndeliveredError(

@@ -111,6 +111,10 @@ def _kind(database: str | None) -> str:
     if database is None:
         return "sqlite"
     with closing(Database(database)) as given:
+        if given.is_sqlite:
+            raise InputError(
+                "a database for a rehearsal is one on a server; without one its ledger is in SQLite"
+            )
         copied.refuse_full(given)
         return given.url.get_backend_name()
 

@@ -79,7 +79,8 @@ class Entry:
     @property
     def told(self) -> str:
         """The details in one line, digests by their beginning: ``version 2, digest 0c2a8c7bd8ab…, changed cap``."""
-        return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in self.details.items())
+        said = {name: value for name, value in self.details.items() if value is not None}
+        return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in said.items())
 
 
 class Entries(tuple[Entry, ...]):
