@@ -81,8 +81,9 @@ def report(config: Config = None, json: Json = False) -> None:
         raise InputError("the sandbox has received nothing yet; start it: workbench sandbox serve") from error
 
     def show() -> None:
+        without = f" ({found.without_event:,} without an event)" if found.without_event else ""
         out.print(
-            f"[bold]{found.accepted:,}[/] batches accepted ({found.without_event:,} without an event), {found.duplicates:,} duplicates, "
+            f"[bold]{found.accepted:,}[/] batches accepted{without}, {found.duplicates:,} duplicates, "
             f"{found.dropped_count:,} dropped, in {found.requests:,} requests"
         )
         table = Table("what", "which", "count")

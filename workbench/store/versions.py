@@ -77,7 +77,7 @@ class Versions:
     def _save(self, key: str, body: Mapping[str, Any], now: datetime) -> int:
         digest = content_digest(body)
         table = self._table
-        with self._database.transaction() as sql:
+        with self._database.transaction(alone=True) as sql:
             newest = sql.execute(
                 sa.select(table).where(table.c.id == key).order_by(table.c.version.desc()).limit(1)
             ).one_or_none()
