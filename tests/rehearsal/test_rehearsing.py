@@ -93,10 +93,9 @@ def test_faults_that_take_no_time(shop: Account, temporary: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("in_flight", [1, 4])
-def test_all_faults_and_a_kill_of_every_kind(tmp_path: Path, in_flight: int) -> None:
+def test_all_faults_and_a_kill_of_every_kind(tmp_path: Path) -> None:
     """The whole default rehearsal; what is taken in doubt comes again and is known by its ids."""
-    account = make_account(tmp_path / "home", SETTINGS.replace("in_flight = 1", f"in_flight = {in_flight}"))
+    account = make_account(tmp_path / "home", SETTINGS.replace("in_flight = 1", "in_flight = 4"))
     account.ingest("profiles", people(1000))
     account.ingest("events", purchases(1000))
     account.save_segment(
