@@ -103,9 +103,10 @@ def _power(
     lift: float | None,
     began: float,
 ) -> Power:
-    sent = int((decided["verdict"] == verdicts.SEND).sum())
-    held_out = int((decided["verdict"] == verdicts.HOLDOUT).sum())
-    capped = int((decided["reason"] == verdicts.RUN_LIMIT).sum())
+    sent, held_out = (
+        decided.filter(pl.col("verdict") == verdict).height for verdict in (verdicts.SEND, verdicts.HOLDOUT)
+    )
+    capped = decided.filter(pl.col("reason") == verdicts.RUN_LIMIT).height
     able, cap = sent + held_out + capped, saved.campaign.cap.per_run
     base = _baseline(workspace, saved, version, as_of, wanted)
     at, said, options = powers.options(

@@ -1,3 +1,4 @@
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -6,7 +7,8 @@ import pytest
 from accounts import NOW, SETTINGS, Account, make_account, purchases
 
 from workbench import runs
-from workbench.campaigns import candidates, control
+from workbench.campaigns import candidates, control, duplicates
+from workbench.campaigns.verdicts import TEXT
 from workbench.reach import reach
 
 PERSON = {"email": None, "phone": None, "unsubscribed": False, "email_opt_in": True}
@@ -120,7 +122,7 @@ def test_an_over_long_attribute_is_found_before_the_first_request(tmp_path: Any)
 
 
 def test_plan_frames_hold_no_attribute(tmp_path: Any) -> None:
-    """Codes, arms, verdicts, reasons and times: a plan's memory does not grow with the profiles."""
+    """Codes, arms, verdicts, reasons and times: a plan has few bytes a user, whatever the profiles and the texts."""
     account = make_account(tmp_path / "home")
     account.ingest("profiles", [{"user_id": "1", "email": "a@example.com"}])
     account.ingest("events", [{"user_id": "1", "event": "Purchase", "ts": "2026-06-30T12:00:00Z"}])
@@ -128,7 +130,8 @@ def test_plan_frames_hold_no_attribute(tmp_path: Any) -> None:
     account.save_campaign("hello", "buyers")
     frame = runs.plan(account.workspace, "hello", as_of=NOW, now=NOW).verdicts
     assert frame.schema == {
-        "user_code": pl.UInt32, "arm": pl.String, "held_by": pl.String, "verdict": pl.String, "reason": pl.String,
+        "user_code": pl.UInt32, "arm": pl.Enum(["target", "control"]), "held_by": TEXT,
+        "verdict": pl.Enum(["send", "holdout", "not sent"]), "reason": TEXT,
         "send_at": pl.Datetime("us", "UTC"),
     }  # fmt: skip
 
@@ -170,6 +173,63 @@ def test_profiles_of_one_address_are_found_across_the_parts_of_a_look_up(
         assert pair == expected[len(held_out & {n, n + first})]
     alone = {n: found[f"{n:05d}"][0] for n in range(100, first)}
     assert alone == {n: "holdout" if n in held_out else "send" for n in alone}
+
+
+def naive(people: list[dict[str, str | None]], qualified: set[int], held: set[int], salt: str) -> set[int]:
+    """Who is a duplicate, as the rule says it: of each address, one after the other."""
+    found: set[int] = set()
+    for name in ("email", "phone"):
+        groups: dict[str, list[int]] = {}
+        for n, person in enumerate(people):
+            if (value := person[name]) is not None and (n in qualified or n in held):
+                groups.setdefault(value, []).append(n)
+        for group in groups.values():
+            inside = [n for n in group if n in qualified]
+            targets, controls = [n for n in inside if n not in held], [n for n in group if n in held]
+            if targets and controls:
+                found |= set(inside)
+            found |= set(sorted(inside, key=lambda n: (control.key(salt, f"{n:05d}", 16), n))[1:])
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_duplicates_are_those_that_the_rule_names(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """400 users, two addresses of which many are shared, 300 qualify, 40 % are held out, 11 parts: as in plain Python."""
+    monkeypatch.setattr(candidates, "USERS", 37)
+    dice = random.Random(seed)
+    people = [
+        {"email": dice.choice([None, f"e{dice.randrange(400)}"]), "phone": dice.choice([None, f"+1{dice.randrange(300)}"])}
+        for _ in range(400)
+    ]  # fmt: skip
+    qualified = set(dice.sample(range(400), 300))
+    account = make_account(tmp_path / "home", WITHOUT_IDS)
+    account.ingest(
+        "profiles", [{"user_id": f"{n:05d}", **PERSON, **person} for n, person in enumerate(people)]
+    )
+    account.ingest("events", [row for n, row in enumerate(purchases(400)) if n in qualified])
+    account.save_segment("buyers", {"kind": "did", "events": ["Purchase"]})
+    account.save_campaign("hello", "buyers", control={"share": 0.4})
+    planned = runs.plan(account.workspace, "hello", as_of=NOW, now=NOW)
+    held = {
+        n for n in range(400) if control.key("test-salt/control/hello", f"{n:05d}") < control.threshold(0.4)
+    }
+    expected = naive(people, qualified, held, control.cap_salt("test-salt", planned.run_id))
+    found = planned.verdicts.filter(pl.col("reason") == "duplicate identity")["user_code"].to_list()
+    assert found == sorted(expected)
+    assert 60 < len(expected) < 100
+
+
+def test_only_who_shares_a_mark_is_looked_at_closer() -> None:
+    """1 and 2 have a mark in two parts, 5 and 6 another; who has none, or one alone, is nobody's twin."""
+    schema = {"user_code": pl.UInt32, "email": pl.UInt64, "phone": pl.UInt64}
+    parts = [
+        pl.DataFrame([(1, 7, None), (3, 8, None), (4, None, None)], schema, orient="row"),
+        pl.DataFrame([(2, 7, 7), (5, 9, 2**64 - 1), (6, None, 2**64 - 1)], schema, orient="row"),
+    ]
+    assert duplicates.suspects(parts, ["email", "phone"]).to_list() == [1, 2, 5, 6]
+    assert duplicates.suspects(parts, []).to_list() == []
 
 
 def test_consent_is_read_later_than_the_audience(tmp_path: Any) -> None:

@@ -1,24 +1,31 @@
-"""What the verdicts need to know of each qualified user: hashes and flags, never an attribute."""
+"""What the verdicts need to know of each qualified user: hashes and flags, never an attribute.
+
+Every user is looked at once, a part of them at a time, and what is kept of one are a few bytes: a plan is to fit
+where its users do not. Who seems to share an identity is looked at a second time, and closer.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
 from workbench.campaigns import control, duplicates
 from workbench.campaigns.content.rendering import Rendering
 from workbench.campaigns.frequency import Counted
+from workbench.campaigns.verdicts import TEXT
 from workbench.settings import Consent
 from workbench.store import engine
 from workbench.store.catalogue import Catalogue
 from workbench.store.held import profiles_at
 
 SCHEMA = {
-    "user_code": pl.UInt32, "held_by": pl.String, "cap_key": pl.UInt64, "duplicate": pl.Boolean,
+    "user_code": pl.UInt32, "held_by": TEXT, "cap_key": pl.UInt64, "duplicate": pl.Boolean,
     "astride": pl.Boolean, "reachable": pl.Boolean, "unsubscribed": pl.Boolean, "consent_missing": pl.Boolean,
-    "too_often": pl.String, "render": pl.String, "lint": pl.String,
+    "too_often": TEXT, "render": TEXT, "lint": TEXT,
 }  # fmt: skip
 TEXTS = ("held_by", "render", "lint")
+FLAGS = ("reachable", "unsubscribed", "consent_missing")
 # Two row groups of a profile file, which are read whole.
 USERS = 245_760
 NOTHING = ("", "nan", "null", "none")
@@ -108,94 +115,123 @@ def candidates(
         One row a user, in the order of ``user_code``, with the columns of ``SCHEMA``; ``duplicate`` as
         in ``campaigns.duplicates``, and ``astride`` where the other side has an identity of the user's.
     """
-    values = identities_sql(identities, catalogue)
-    shared = [n for n, attribute in enumerate(identities.values()) if attribute != "user_id"]
-    digests = {f"digest_{n}": duplicates.digest(f"identity_{n}") for n in shared}
-    everyone, others = bool(holds and shared), ""
+    values = {f"identity_{n}": sql for n, sql in enumerate(identities_sql(identities, catalogue).values())}
+    shared = [f"identity_{n}" for n, name in enumerate(identities.values()) if name != "user_id"]
+    everyone = bool(holds and shared)
     if messages.any:
         messages.tally(connection)
-        others = " OR user_code IN (SELECT user_code FROM messaged)" if shared else ""
-    parameters = {"cap_salt": cap_salt, **control.held_by_parameters(holds, never)}
+    messaged = bool(messages.any and shared)
     flags, newer = "p", ""
     if consent_at > as_of and _changed_since(connection, as_of):
         flags, newer = "c", f"JOIN ({profiles_at('$consent_at')}) c USING (user_code)"
-        parameters["consent_at"] = consent_at
     unsubscribed = _flag(flags, consent.unsubscribed, catalogue) if consent.unsubscribed else "false"
     granted = " AND ".join(_flag(flags, name, catalogue) for name in consent.required) or "true"
-    sql = f"""
-SELECT user_code, qualified, held_by, {control.cap_key_sql()} AS cap_key,
-  {" OR ".join(f"identity_{n} IS NOT NULL" for n in range(len(values))) or "false"} AS reachable,
-  unsubscribed, consent_missing, render, lint{"".join(f", {sql} AS {name}" for name, sql in digests.items())}
+    others = " OR held_by IS NOT NULL" if everyone else ""
+    others += " OR user_code IN (SELECT user_code FROM messaged)" if messaged else ""
+    known = f"user_code, qualified, held_by, {control.cap_key_sql()} AS cap_key"
+    user = f"""u.user_code, u.user_id, q.user_code IS NOT NULL AS qualified,
+    {control.held_by_sql(holds, never=bool(never))} AS held_by{"".join(f", {sql} AS {name}" for name, sql in values.items())}"""
+    users = f"FROM users u JOIN ({profiles}) p USING (user_code) LEFT JOIN qualified q USING (user_code)"
+    look = f"""
+SELECT {known}, {" OR ".join(f"{name} IS NOT NULL" for name in values) or "false"} AS reachable,
+  unsubscribed, consent_missing, render, lint{"".join(f", {duplicates.mark(name)} AS {name}" for name in shared)}
 FROM (
-  SELECT u.user_code, u.user_id, q.user_code IS NOT NULL AS qualified, {control.held_by_sql(holds, never=bool(never))} AS held_by,
-    {"".join(f"{value} AS identity_{n}, " for n, value in enumerate(values.values()))}
-    {unsubscribed} AS unsubscribed, NOT ({granted}) AS consent_missing,
+  SELECT {user}, {unsubscribed} AS unsubscribed, NOT ({granted}) AS consent_missing,
     ({rendering.reason})::VARCHAR AS render, ({lint})::VARCHAR AS lint
-  FROM users u JOIN ({profiles}) p USING (user_code) {newer} LEFT JOIN qualified q USING (user_code)
-  {rendering.joins} {joins}
+  {users} {newer} {rendering.joins} {joins}
   WHERE u.user_code BETWEEN $first AND $last
 )
-WHERE qualified{" OR held_by IS NOT NULL" if everyone else ""}{others}"""
-    parameters |= rendering.bound(sql)
-    if "$as_of" in sql:
-        parameters["as_of"] = as_of
-    connection.register("qualified", qualified)
-    into = "CREATE TEMP TABLE known AS"
-    parts = list(_ranges(connection, everyone=everyone, messaged=bool(others)))
-    end = parts[-1][1]
+WHERE qualified{others}"""
+    closer = f"""
+SELECT {known}{"".join(f", {duplicates.digest(name)} AS {name}" for name in shared)}
+FROM (SELECT {user} {users} SEMI JOIN suspects USING (user_code) WHERE u.user_code BETWEEN $first AND $last)"""
+    instants = {"as_of": as_of, "consent_at": consent_at}
+    salts = {"cap_salt": cap_salt, **control.held_by_parameters(holds, never)}
+    parts = _Parts(connection, qualified["user_code"], everyone=everyone, messaged=messaged)
+    rows, marks = [], []
     for first, last in parts:
         rendering.render("qualified", first, last)
-        engine.execute(connection, f"{into} {sql}", {**parameters, "first": first, "last": last})
-        into = "INSERT INTO known"
-        report(min(last, end), end)
-    doubled = engine.frame(connection, duplicates.duplicates_sql("known", list(digests)))
-    too_often = None
+        limits = {"first": first, "last": last, **salts, **rendering.bound(look)}
+        found = engine.frame(connection, look, _with(instants, look, limits)).sort("user_code")
+        rows.append(_kept(found))
+        marks.append(found.select("user_code", *shared))
+        report(min(last, parts.end), parts.end)
+    del found
+    doubled, too_often = duplicates.NOBODY, None
+    suspects = duplicates.suspects(marks, shared)
+    del marks
+    if len(suspects):
+        into = "CREATE OR REPLACE TEMP TABLE known AS"
+        for first, last in parts:
+            within = suspects.filter(suspects.is_between(first, last))
+            if len(within):
+                connection.register("suspects", within.to_frame())
+                limits = {"first": first, "last": last, **salts}
+                engine.execute(connection, f"{into} {closer}", _with(instants, closer, limits))
+                into = "INSERT INTO known"
+        doubled = engine.frame(connection, duplicates.duplicates_sql("known", shared))
     if messages.any:
-        too_often = messages.too_often(connection, "known", list(digests))
-    found = _stored(connection)
-    engine.execute(connection, "DROP TABLE known")
+        connection.register("qualified", qualified)
+        too_often = messages.too_often(connection, "known" if len(suspects) else None, shared)
     connection.unregister("qualified")
-    return _marked(found, doubled, too_often)
+    return _marked(rows, doubled, too_often)
 
 
-def _stored(connection: engine.Connection) -> pl.DataFrame:
-    """Return what is known of the qualified, ascending; a text that nobody has takes no memory."""
-    ((*users,),) = engine.rows(
-        connection, f"SELECT {', '.join(f'count({name})' for name in TEXTS)} FROM known"
-    )
-    absent = {name for name, count in zip(TEXTS, users, strict=True) if not count}
-    stored = [name for name in SCHEMA if name not in {"duplicate", "astride", "too_often", *absent}]
-    sql = f"SELECT {', '.join(stored)} FROM known WHERE qualified ORDER BY user_code"
-    return engine.frame(connection, sql).with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
+class _Parts:
+    """The users in parts that fit in memory; while one is at hand, the view ``qualified`` has those of it."""
+
+    def __init__(
+        self, connection: engine.Connection, qualified: pl.Series, *, everyone: bool, messaged: bool
+    ) -> None:
+        """Take everyone, or the qualified and, if told so, those who had a message."""
+        self._connection = connection
+        self._qualified = qualified.sort()
+        if everyone:
+            ((users,),) = engine.rows(connection, "SELECT max(user_code) + 1 FROM users")
+            self._ranges = [(first, first + USERS - 1) for first in range(0, users or 1, USERS)]
+        else:
+            codes = self._qualified
+            if messaged:
+                had = engine.frame(connection, "SELECT user_code FROM messaged")["user_code"]
+                codes = pl.concat([codes, had]).unique().sort()
+            starts = range(0, len(codes), USERS)
+            self._ranges = [(codes[n], codes[min(n + USERS, len(codes)) - 1]) for n in starts] or [(0, 0)]
+        self.end = self._ranges[-1][1]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yield the first and the last code of each part, at least of one."""
+        for first, last in self._ranges:
+            begin = self._qualified.search_sorted(first, "left")
+            end = self._qualified.search_sorted(last, "right")
+            self._connection.register("qualified", self._qualified[begin:end].to_frame())
+            yield first, last
 
 
-def _marked(found: pl.DataFrame, doubled: pl.DataFrame, too_often: pl.DataFrame | None) -> pl.DataFrame:
+def _kept(found: pl.DataFrame) -> pl.DataFrame:
+    """Return what is kept of the qualified; a text that nobody has takes no memory."""
+    texts = [name for name in TEXTS if found[name].null_count() < found.height]
+    return found.filter("qualified").select("user_code", "cap_key", *FLAGS, pl.col(texts).cast(TEXT))
+
+
+def _marked(rows: list[pl.DataFrame], doubled: pl.DataFrame, too_often: pl.DataFrame | None) -> pl.DataFrame:
     """Add whom another step has found."""
+    found = pl.concat(rows, how="diagonal")
     found = found.with_columns(
+        *(pl.lit(None, TEXT).alias(name) for name in TEXTS if name not in found.columns),
         duplicate=pl.col("user_code").is_in(doubled["user_code"].implode()),
         astride=pl.col("user_code").is_in(doubled.filter("astride")["user_code"].implode()),
     )
     if too_often is None:
-        found = found.with_columns(too_often=pl.lit(None, pl.String))
+        found = found.with_columns(too_often=pl.lit(None, TEXT))
     else:
         reasons = too_often.rename({"reason": "too_often"})
         found = found.join(reasons, on="user_code", how="left", maintain_order="left")
     return found.select(*SCHEMA).cast(SCHEMA)  # type: ignore[arg-type]
 
 
-def _ranges(connection: engine.Connection, *, everyone: bool, messaged: bool) -> Iterator[tuple[int, int]]:
-    """Yield first and last code of each part of the users: of everyone, or of those who matter; at least one."""
-    if everyone:
-        ((users,),) = engine.rows(connection, "SELECT max(user_code) + 1 FROM users")
-        yield from ((first, first + USERS - 1) for first in range(0, users or 1, USERS))
-        return
-    sql = "SELECT user_code FROM qualified" + (" UNION SELECT user_code FROM messaged" if messaged else "")
-    codes = engine.frame(connection, f"{sql} ORDER BY user_code")["user_code"]
-    if codes.is_empty():
-        yield 0, 0
-    for first in range(0, len(codes), USERS):
-        part = codes[first : first + USERS]
-        yield part[0], part[-1]
+def _with(instants: Mapping[str, datetime], sql: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the instants that a query names."""
+    return {**parameters, **{name: instant for name, instant in instants.items() if f"${name}" in sql}}
 
 
 def _changed_since(connection: engine.Connection, instant: datetime) -> bool:

@@ -3,7 +3,17 @@
 Of a group on one side the first by cap order is kept; of a group on both sides nobody. A target user
 who shares an identity with any held-out profile, qualified or not, is a duplicate too, so that no
 held-out person is written to through a second profile. Case makes no second person, nor does the way a letter is put together.
+
+Of most users nobody else has the identity. They are told by eight bytes each; only those whose eight bytes are
+there twice are compared by the whole identity.
 """
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+NOBODY = pl.DataFrame(schema={"user_code": pl.UInt32, "astride": pl.Boolean})
 
 
 def folded(identity: str) -> str:
@@ -21,18 +31,37 @@ def digest(identity: str) -> str:
     return f"md5_number({folded(identity)})"
 
 
-def duplicates_sql(table: str, digests: list[str]) -> str:
+def mark(identity: str) -> str:
+    """Return SQL for eight bytes that equal identities have in common, and few others; NULL for none."""
+    return f"hash({folded(identity)})"
+
+
+def suspects(marks: Sequence[pl.DataFrame], names: Sequence[str]) -> pl.Series:
+    """Return ``user_code`` of all who may share an identity: ascending, each once.
+
+    Args:
+        marks: parts of ``user_code`` and the marks of each user's identities.
+        names: the columns with a mark.
+    """
+    found = [pl.Series("user_code", [], dtype=pl.UInt32)]
+    for name in names:
+        each = np.concatenate([part[name].drop_nulls().to_numpy() for part in marks])
+        each.sort()
+        twice = pl.Series(np.unique(each[1:][each[1:] == each[:-1]]), dtype=pl.UInt64)
+        found += [part["user_code"].filter(part[name].is_in(twice.implode())) for part in marks]
+    return pl.concat(found).unique().sort()
+
+
+def duplicates_sql(table: str, digests: Sequence[str]) -> str:
     """Return SQL for ``user_code, astride`` of every duplicate, each once: whether the other side has the identity.
 
     Args:
-        table: one row a user who is qualified or held out: ``user_code, qualified, held_by, cap_key``
-            and the digests.
-        digests: its columns with an identity each.
+        table: one row a user who is qualified or held out and may share an identity: ``user_code,
+            qualified, held_by, cap_key`` and the digests.
+        digests: its columns with an identity each; at least one.
     """
-    each = [_duplicates(table, name) for name in digests]
-    if not each:
-        return "SELECT NULL::UINTEGER AS user_code, false AS astride WHERE false"
-    return f"SELECT user_code, bool_or(both_sides) AS astride FROM ({' UNION ALL '.join(each)}) GROUP BY user_code"
+    each = " UNION ALL ".join(_duplicates(table, name) for name in digests)
+    return f"SELECT user_code, bool_or(both_sides) AS astride FROM ({each}) GROUP BY user_code"
 
 
 def _duplicates(table: str, name: str) -> str:

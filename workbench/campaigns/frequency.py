@@ -15,14 +15,14 @@ import polars as pl
 
 from workbench.campaigns.model import Campaign
 from workbench.campaigns.model import Frequency as OfCampaign
-from workbench.campaigns.verdicts import CAMPAIGN_FREQUENCY, GLOBAL_FREQUENCY, HOLDOUT, SEND
+from workbench.campaigns.verdicts import CAMPAIGN_FREQUENCY, GLOBAL_FREQUENCY, HOLDOUT, SEND, TEXT
 from workbench.errors import Problem, StoreError
 from workbench.settings import Frequency as OfAccount
 from workbench.store import engine
 
 MOST_MESSAGES = 250
 SHORTEST, LONGEST = 15, 365 * 24 * 60
-SCHEMA = {"user_code": pl.UInt32, "reason": pl.String}
+SCHEMA = {"user_code": pl.UInt32, "reason": TEXT}
 MESSAGES: dict[str, pl.DataType | type[pl.DataType]] = {
     "run_id": pl.String, "verdict": pl.String, "send_at": pl.Datetime("us", "UTC"), "own": pl.Boolean,
     "user_code": pl.UInt32,
@@ -141,13 +141,15 @@ class Counted:
             {"since": self.now - (self.rules.within or timedelta())},
         )
 
-    def too_often(self, connection: engine.Connection, known: str, digests: Sequence[str]) -> pl.DataFrame:
+    def too_often(
+        self, connection: engine.Connection, known: str | None, digests: Sequence[str]
+    ) -> pl.DataFrame:
         """Return whom a cap keeps from being sent to, both arms alike.
 
         Args:
-            connection: after ``tally``.
-            known: a table of ``user_code, qualified`` and the digests, with a row for everybody who is
-                qualified or had a message.
+            connection: after ``tally``; its view ``qualified`` has everybody who is.
+            known: a table of ``user_code`` and the digests, with a row for everybody who is qualified or had
+                a message, and may share an address; None where nobody does.
             digests: its columns with an address each.
 
         Returns:
@@ -159,12 +161,13 @@ class Counted:
             f"max(latest), sum(own_messages), max(own_latest) FROM {known} JOIN messaged USING (user_code) "
             f"WHERE {name} IS NOT NULL GROUP BY {name}) of_address USING ({name})"
             for name in digests
+            if known is not None
         ]
         return engine.frame(
             connection,
             f"SELECT user_code, CASE WHEN bool_or({everywhere}) THEN '{GLOBAL_FREQUENCY}' "
             f"ELSE '{CAMPAIGN_FREQUENCY}' END AS reason FROM ({' UNION ALL '.join(['FROM messaged', *of_addresses])}) "
-            f"SEMI JOIN (FROM {known} WHERE qualified) USING (user_code) WHERE {everywhere} OR {campaign} "
+            f"SEMI JOIN qualified USING (user_code) WHERE {everywhere} OR {campaign} "
             "GROUP BY user_code",
             _bound(self.rules, self.now),
         ).cast(SCHEMA)  # type: ignore[arg-type]

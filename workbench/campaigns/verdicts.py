@@ -29,10 +29,14 @@ STOPPED = "campaign stopped"
 REJECTED = "rejected by mParticle"
 UNKNOWN = "outcome unknown"
 
-SCHEMA = {
-    "user_code": pl.UInt32, "arm": pl.String, "held_by": pl.String, "verdict": pl.String, "reason": pl.String,
-    "send_at": pl.Datetime("us", "UTC"),
+# A text of which many users have the same: four bytes a user.
+TEXT = pl.Categorical(pl.Categories("verdicts", "workbench"))
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "user_code": pl.UInt32, "arm": pl.Enum([TARGET, CONTROL]), "held_by": TEXT,
+    "verdict": pl.Enum([SEND, HOLDOUT, NOT_SENT]), "reason": TEXT, "send_at": pl.Datetime("us", "UTC"),
 }  # fmt: skip
+# Users whose reasons are told apart at once: texts are long while they are put together.
+USERS = 245_760
 
 
 WATERFALL: dict[str, type[pl.DataType]] = {
@@ -54,42 +58,51 @@ def decide(
     Returns:
         One row a candidate, in the same order, with the columns of ``SCHEMA``.
     """
-    reason = (
-        pl.when(pl.lit(blocked)).then(pl.lit(SAFETY))
-        .when("duplicate").then(pl.lit(DUPLICATE))
-        .when(~pl.col("reachable")).then(pl.lit(NOT_REACHABLE))
-        .when("unsubscribed").then(pl.lit(UNSUBSCRIBED))
-        .when("consent_missing").then(pl.lit(NO_CONSENT))
-        .when(pl.col("too_often").is_not_null()).then("too_often")
-        .when(pl.col("render").is_not_null()).then("render")
-        .when(pl.col("lint").is_not_null()).then(pl.lit(f"{INVALID}: ") + pl.col("lint"))
-    )  # fmt: skip
+    held = pl.col("held_by").is_not_null()
     arms = candidates.select(
         "user_code",
-        "cap_key",
         "held_by",
-        arm=pl.when(pl.col("held_by").is_not_null()).then(pl.lit(CONTROL)).otherwise(pl.lit(TARGET)),
-        reason=reason,
-    )
-    capped = _over_the_cap(arms, cap)
+        arm=pl.when(held).then(_lit(CONTROL, "arm")).otherwise(_lit(TARGET, "arm")),
+        reason=pl.concat([_reason(part, blocked=blocked) for part in candidates.iter_slices(USERS)])
+        if candidates.height else pl.Series(dtype=TEXT),
+    )  # fmt: skip
+    capped = _over_the_cap(arms, candidates["cap_key"], cap)
     return (
-        arms.with_columns(reason=pl.when(capped).then(pl.lit(RUN_LIMIT)).otherwise("reason"))
+        arms.with_columns(reason=pl.when(capped).then(_lit(RUN_LIMIT, "reason")).otherwise("reason"))
         .with_columns(
-            verdict=pl.when(pl.col("reason").is_not_null()).then(pl.lit(NOT_SENT))
-            .when(pl.col("arm") == CONTROL).then(pl.lit(HOLDOUT))
-            .otherwise(pl.lit(SEND)),
+            verdict=pl.when(pl.col("reason").is_not_null()).then(_lit(NOT_SENT, "verdict"))
+            .when(pl.col("arm") == CONTROL).then(_lit(HOLDOUT, "verdict"))
+            .otherwise(_lit(SEND, "verdict")),
             send_at=pl.lit(send_at, dtype=pl.Datetime("us", "UTC")),
         )
         .select(*SCHEMA)
     )  # fmt: skip
 
 
-def _over_the_cap(arms: pl.DataFrame, cap: int | None) -> pl.Series:
+def _lit(text: str, column: str) -> pl.Expr:
+    return pl.lit(text, dtype=SCHEMA[column])
+
+
+def _reason(candidates: pl.DataFrame, *, blocked: bool) -> pl.Series:
+    """Return for each candidate the first step that stops them; null for none."""
+    return candidates.select(
+        reason=pl.when(pl.lit(blocked)).then(_lit(SAFETY, "reason"))
+        .when("duplicate").then(_lit(DUPLICATE, "reason"))
+        .when(~pl.col("reachable")).then(_lit(NOT_REACHABLE, "reason"))
+        .when("unsubscribed").then(_lit(UNSUBSCRIBED, "reason"))
+        .when("consent_missing").then(_lit(NO_CONSENT, "reason"))
+        .when(pl.col("too_often").is_not_null()).then("too_often")
+        .when(pl.col("render").is_not_null()).then("render")
+        .when(pl.col("lint").is_not_null()).then((pl.lit(f"{INVALID}: ") + pl.col("lint")).cast(TEXT))
+    )["reason"]  # fmt: skip
+
+
+def _over_the_cap(arms: pl.DataFrame, cap_keys: pl.Series, cap: int | None) -> pl.Series:
     """Mark the target users whom the cap leaves out: those behind the first ``cap`` in hash order."""
     able = ((arms["arm"] == TARGET) & arms["reason"].is_null()).to_numpy()
     if cap is None or np.count_nonzero(able) <= cap:
         return pl.Series([False], dtype=pl.Boolean).new_from_index(0, arms.height)
-    keys, codes = arms["cap_key"].to_numpy(), arms["user_code"].to_numpy()
+    keys, codes = cap_keys.to_numpy(), arms["user_code"].to_numpy()
     last = np.partition(keys[able], cap - 1)[cap - 1] if cap else keys.min()
     tied = np.flatnonzero(able & (keys == last))
     places = cap - np.count_nonzero(able & (keys < last))
@@ -116,6 +129,7 @@ def waterfall(verdicts: pl.DataFrame) -> pl.DataFrame:
     return (
         verdicts.group_by("verdict", "reason", "arm", "held_by")
         .agg(users=pl.len().cast(pl.Int64))
+        .cast(WATERFALL)  # type: ignore[arg-type]
         .sort(rank, "reason", pl.col("arm") != TARGET, *_by_group())
     )
 

@@ -2,6 +2,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
 import pytest
 from accounts import NOW, Account
 
@@ -140,7 +141,7 @@ def test_who_cannot_be_rendered_uses_no_place(account: Account) -> None:
         content={"values": {"b": "Hi {{ Profile.first_name }}"}},
     )  # fmt: skip
     frame = runs.plan(account.workspace, "hello", as_of=NOW, now=NOW).verdicts
-    missing = frame.filter(frame["reason"] == "render error: Profile.first_name missing")
+    missing = frame.filter(pl.col("reason") == "render error: Profile.first_name missing")
     assert missing["user_code"].to_list() == list(range(0, 200, 2))
     assert set(missing["arm"]) == {"target", "control"}
     assert frame.filter(frame["verdict"] == "send").height == 60
