@@ -13,13 +13,13 @@ import polars as pl
 from workbench.campaigns import control, duplicates
 from workbench.campaigns.content.rendering import Rendering
 from workbench.campaigns.frequency import Counted
-from workbench.campaigns.verdicts import TEXT
+from workbench.campaigns.verdicts import CAMPAIGN_FREQUENCY, GLOBAL_FREQUENCY, TEXT
 from workbench.settings import Consent
 from workbench.store import engine
 from workbench.store.catalogue import Catalogue
 from workbench.store.held import profiles_at
 
-SCHEMA = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "user_code": pl.UInt32, "held_by": TEXT, "cap_key": pl.UInt64, "duplicate": pl.Boolean,
     "astride": pl.Boolean, "reachable": pl.Boolean, "unsubscribed": pl.Boolean, "consent_missing": pl.Boolean,
     "too_often": TEXT, "render": TEXT, "lint": TEXT,
@@ -117,17 +117,14 @@ def candidates(
     """
     values = {f"identity_{n}": sql for n, sql in enumerate(identities_sql(identities, catalogue).values())}
     shared = [f"identity_{n}" for n, name in enumerate(identities.values()) if name != "user_id"]
-    everyone = bool(holds and shared)
-    if messages.any:
-        messages.tally(connection)
-    messaged = bool(messages.any and shared)
+    everyone = bool((holds or messages.any) and shared)
     flags, newer = "p", ""
     if consent_at > as_of and _changed_since(connection, as_of):
         flags, newer = "c", f"JOIN ({profiles_at('$consent_at')}) c USING (user_code)"
     unsubscribed = _flag(flags, consent.unsubscribed, catalogue) if consent.unsubscribed else "false"
     granted = " AND ".join(_flag(flags, name, catalogue) for name in consent.required) or "true"
-    others = " OR held_by IS NOT NULL" if everyone else ""
-    others += " OR user_code IN (SELECT user_code FROM messaged)" if messaged else ""
+    others = " OR held_by IS NOT NULL" if holds and shared else ""
+    others += " OR user_code IN (SELECT user_code FROM messaged)" if messages.any and shared else ""
     known = f"user_code, qualified, held_by, {control.cap_key_sql()} AS cap_key"
     user = f"""u.user_code, u.user_id, q.user_code IS NOT NULL AS qualified,
     {control.held_by_sql(holds, never=bool(never))} AS held_by{"".join(f", {sql} AS {name}" for name, sql in values.items())}"""
@@ -147,19 +144,23 @@ SELECT {known}{"".join(f", {duplicates.digest(name)} AS {name}" for name in shar
 FROM (SELECT {user} {users} SEMI JOIN suspects USING (user_code) WHERE u.user_code BETWEEN $first AND $last)"""
     instants = {"as_of": as_of, "consent_at": consent_at}
     salts = {"cap_salt": cap_salt, **control.held_by_parameters(holds, never)}
-    parts = _Parts(connection, qualified["user_code"], everyone=everyone, messaged=messaged)
+    parts = _Parts(connection, qualified["user_code"], everyone=everyone)
     rows, marks = [], []
     for first, last in parts:
         rendering.render("qualified", first, last)
+        if messages.any:
+            messages.tally(connection, "users", first, last)
         limits = {"first": first, "last": last, **salts, **rendering.bound(look)}
         found = engine.frame(connection, look, _with(instants, look, limits)).sort("user_code")
-        rows.append(_kept(found))
+        kept = _kept(found if found["qualified"].all() else found.filter("qualified"))
+        rows.append(_stopped(kept, messages.of_users(connection)) if messages.any else kept)
         marks.append(found.select("user_code", *shared))
         report(min(last, parts.end), parts.end)
-    del found
-    doubled, too_often = duplicates.NOBODY, None
+    del found, kept
     suspects = duplicates.suspects(marks, shared)
     del marks
+    marked = pl.concat(rows, how="diagonal").with_columns(duplicate=False, astride=False)
+    del rows
     if len(suspects):
         into = "CREATE OR REPLACE TEMP TABLE known AS"
         for first, last in parts:
@@ -170,32 +171,32 @@ FROM (SELECT {user} {users} SEMI JOIN suspects USING (user_code) WHERE u.user_co
                 engine.execute(connection, f"{into} {closer}", _with(instants, closer, limits))
                 into = "INSERT INTO known"
         doubled = engine.frame(connection, duplicates.duplicates_sql("known", shared))
-    if messages.any:
-        connection.register("qualified", qualified)
-        too_often = messages.too_often(connection, "known" if len(suspects) else None, shared)
+        marked = marked.with_columns(
+            duplicate=pl.col("user_code").is_in(doubled["user_code"].implode()),
+            astride=pl.col("user_code").is_in(doubled.filter("astride")["user_code"].implode()),
+        )
+        if messages.any:
+            connection.register("qualified", qualified)
+            messages.tally(connection, "known", suspects[0], suspects[-1])
+            marked = _stopped(marked, messages.of_addresses(connection, "known", shared))
     connection.unregister("qualified")
-    return _marked(rows, doubled, too_often)
+    absent = (pl.lit(None, SCHEMA[name]).alias(name) for name in SCHEMA if name not in marked.columns)
+    return marked.with_columns(absent).select(*SCHEMA).cast(SCHEMA)  # type: ignore[arg-type]
 
 
 class _Parts:
     """The users in parts that fit in memory; while one is at hand, the view ``qualified`` has those of it."""
 
-    def __init__(
-        self, connection: engine.Connection, qualified: pl.Series, *, everyone: bool, messaged: bool
-    ) -> None:
-        """Take everyone, or the qualified and, if told so, those who had a message."""
+    def __init__(self, connection: engine.Connection, qualified: pl.Series, *, everyone: bool) -> None:
+        """Take everyone, or the qualified alone."""
         self._connection = connection
-        self._qualified = qualified.sort()
+        self._qualified = qualified if qualified.is_sorted() else qualified.sort()
         if everyone:
             ((users,),) = engine.rows(connection, "SELECT max(user_code) + 1 FROM users")
             self._ranges = [(first, first + USERS - 1) for first in range(0, users or 1, USERS)]
         else:
-            codes = self._qualified
-            if messaged:
-                had = engine.frame(connection, "SELECT user_code FROM messaged")["user_code"]
-                codes = pl.concat([codes, had]).unique().sort()
-            starts = range(0, len(codes), USERS)
-            self._ranges = [(codes[n], codes[min(n + USERS, len(codes)) - 1]) for n in starts] or [(0, 0)]
+            codes = [self._qualified[n : n + USERS] for n in range(0, len(qualified), USERS)]
+            self._ranges = [(part[0], part[-1]) for part in codes] or [(0, 0)]
         self.end = self._ranges[-1][1]
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -207,26 +208,26 @@ class _Parts:
             yield first, last
 
 
-def _kept(found: pl.DataFrame) -> pl.DataFrame:
+def _kept(qualified: pl.DataFrame) -> pl.DataFrame:
     """Return what is kept of the qualified; a text that nobody has takes no memory."""
-    texts = [name for name in TEXTS if found[name].null_count() < found.height]
-    return found.filter("qualified").select("user_code", "cap_key", *FLAGS, pl.col(texts).cast(TEXT))
+    texts = [name for name in TEXTS if qualified[name].null_count() < qualified.height]
+    return qualified.select("user_code", "cap_key", *FLAGS, pl.col(texts).cast(TEXT))
 
 
-def _marked(rows: list[pl.DataFrame], doubled: pl.DataFrame, too_often: pl.DataFrame | None) -> pl.DataFrame:
-    """Add whom another step has found."""
-    found = pl.concat(rows, how="diagonal")
-    found = found.with_columns(
-        *(pl.lit(None, TEXT).alias(name) for name in TEXTS if name not in found.columns),
-        duplicate=pl.col("user_code").is_in(doubled["user_code"].implode()),
-        astride=pl.col("user_code").is_in(doubled.filter("astride")["user_code"].implode()),
-    )
-    if too_often is None:
-        found = found.with_columns(too_often=pl.lit(None, TEXT))
-    else:
-        reasons = too_often.rename({"reason": "too_often"})
-        found = found.join(reasons, on="user_code", how="left", maintain_order="left")
-    return found.select(*SCHEMA).cast(SCHEMA)  # type: ignore[arg-type]
+def _stopped(users: pl.DataFrame, too_often: pl.DataFrame) -> pl.DataFrame:
+    """Add whom frequency caps stop; the account's rules come before the campaign's own."""
+    if too_often.is_empty():
+        return users
+    known = pl.col("too_often") if "too_often" in users.columns else pl.lit(None, TEXT)
+    found = {
+        reason: pl.col("user_code").is_in(too_often.filter(pl.col("reason") == reason)["user_code"].implode())
+        for reason in (GLOBAL_FREQUENCY, CAMPAIGN_FREQUENCY)
+    }
+    return users.with_columns(
+        too_often=pl.when(found[GLOBAL_FREQUENCY]).then(pl.lit(GLOBAL_FREQUENCY, TEXT))
+        .when(known.is_null() & found[CAMPAIGN_FREQUENCY]).then(pl.lit(CAMPAIGN_FREQUENCY, TEXT))
+        .otherwise(known)
+    )  # fmt: skip
 
 
 def _with(instants: Mapping[str, datetime], sql: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

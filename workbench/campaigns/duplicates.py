@@ -4,7 +4,7 @@ Of a group on one side the first by cap order is kept; of a group on both sides 
 who shares an identity with any held-out profile, qualified or not, is a duplicate too, so that no
 held-out person is written to through a second profile. Case makes no second person, nor does the way a letter is put together.
 
-Of most users nobody else has the identity. They are told by eight bytes each; only those whose eight bytes are
+Of most users nobody else has the identity. They are told by four bytes each; only those whose four bytes are
 there twice are compared by the whole identity.
 """
 
@@ -12,8 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-
-NOBODY = pl.DataFrame(schema={"user_code": pl.UInt32, "astride": pl.Boolean})
 
 
 def folded(identity: str) -> str:
@@ -32,8 +30,8 @@ def digest(identity: str) -> str:
 
 
 def mark(identity: str) -> str:
-    """Return SQL for eight bytes that equal identities have in common, and few others; NULL for none."""
-    return f"hash({folded(identity)})"
+    """Return SQL for four bytes that equal identities have in common, and few others; NULL for none."""
+    return f"CASE WHEN {identity} IS NOT NULL THEN (hash({folded(identity)}) >> 32)::UINTEGER END"
 
 
 def suspects(marks: Sequence[pl.DataFrame], names: Sequence[str]) -> pl.Series:
@@ -47,7 +45,7 @@ def suspects(marks: Sequence[pl.DataFrame], names: Sequence[str]) -> pl.Series:
     for name in names:
         each = np.concatenate([part[name].drop_nulls().to_numpy() for part in marks])
         each.sort()
-        twice = pl.Series(np.unique(each[1:][each[1:] == each[:-1]]), dtype=pl.UInt64)
+        twice = pl.Series(np.unique(each[1:][each[1:] == each[:-1]]), dtype=pl.UInt32)
         found += [part["user_code"].filter(part[name].is_in(twice.implode())) for part in marks]
     return pl.concat(found).unique().sort()
 

@@ -127,8 +127,14 @@ class Counted:
         """Whether anybody can be stopped."""
         return bool(self.runs) and self.rules.any
 
-    def tally(self, connection: engine.Connection) -> None:
-        """Make the table ``messaged``: one row a user of the view ``users`` who had a message.
+    def tally(self, connection: engine.Connection, among: str, first: int, last: int) -> None:
+        """Make the table ``messaged``: one row for each of some users who had a message.
+
+        Args:
+            connection: with the views of the lake version.
+            among: a view of ``user_code``.
+            first: the first of the codes that count.
+            last: the last one.
 
         Raises:
             StoreError: the audience of a run before is gone or damaged.
@@ -137,38 +143,50 @@ class Counted:
             connection,
             "CREATE OR REPLACE TEMP TABLE messaged AS SELECT user_code, count(*) FILTER (send_at > $since) AS messages, "
             "max(send_at) AS latest, count(*) FILTER (own) AS own_messages, max(send_at) FILTER (own) AS own_latest "
-            f"FROM ({_sent(self.runs)}) SEMI JOIN users USING (user_code) GROUP BY user_code",
-            {"since": self.now - (self.rules.within or timedelta())},
+            f"FROM ({_sent(self.runs)}) SEMI JOIN {among} USING (user_code) "
+            "WHERE user_code BETWEEN $first AND $last GROUP BY user_code",
+            {"since": self.now - (self.rules.within or timedelta()), "first": first, "last": last},
         )
 
-    def too_often(
-        self, connection: engine.Connection, known: str | None, digests: Sequence[str]
-    ) -> pl.DataFrame:
-        """Return whom a cap keeps from being sent to, both arms alike.
+    def of_users(self, connection: engine.Connection) -> pl.DataFrame:
+        """Return whom of the view ``qualified`` a cap keeps from being sent to, for what they had themselves.
 
         Args:
-            connection: after ``tally``; its view ``qualified`` has everybody who is.
-            known: a table of ``user_code`` and the digests, with a row for everybody who is qualified or had
-                a message, and may share an address; None where nobody does.
-            digests: its columns with an address each.
+            connection: after ``tally``.
 
         Returns:
-            ``user_code, reason`` of the qualified; each user once, the account's rules first.
+            ``user_code, reason``; each user once, the account's rules first.
         """
-        everywhere, campaign = _conditions(self.rules)
-        of_addresses = [
-            f"SELECT user_code, of_address.* EXCLUDE ({name}) FROM {known} JOIN (SELECT {name}, sum(messages), "
-            f"max(latest), sum(own_messages), max(own_latest) FROM {known} JOIN messaged USING (user_code) "
+        return self._too_often(connection, "FROM messaged")
+
+    def of_addresses(self, connection: engine.Connection, known: str, digests: Sequence[str]) -> pl.DataFrame:
+        """Return whom of the view ``qualified`` a cap keeps from being sent to, for what their addresses had.
+
+        Args:
+            connection: after a ``tally`` among the users of ``known``.
+            known: a table of ``user_code`` and the digests, with a row for everybody who is qualified or had
+                a message, and shares an address.
+            digests: its columns with an address each; at least one.
+
+        Returns:
+            ``user_code, reason``; each user once, the account's rules first.
+        """
+        of_each = (
+            f"SELECT user_code, of_address.* EXCLUDE ({name}) FROM {known} JOIN (SELECT {name}, "
+            "sum(messages) AS messages, max(latest) AS latest, sum(own_messages) AS own_messages, "
+            f"max(own_latest) AS own_latest FROM {known} JOIN messaged USING (user_code) "
             f"WHERE {name} IS NOT NULL GROUP BY {name}) of_address USING ({name})"
             for name in digests
-            if known is not None
-        ]
+        )
+        return self._too_often(connection, " UNION ALL ".join(of_each))
+
+    def _too_often(self, connection: engine.Connection, counted: str) -> pl.DataFrame:
+        everywhere, campaign = _conditions(self.rules)
         return engine.frame(
             connection,
             f"SELECT user_code, CASE WHEN bool_or({everywhere}) THEN '{GLOBAL_FREQUENCY}' "
-            f"ELSE '{CAMPAIGN_FREQUENCY}' END AS reason FROM ({' UNION ALL '.join(['FROM messaged', *of_addresses])}) "
-            f"SEMI JOIN qualified USING (user_code) WHERE {everywhere} OR {campaign} "
-            "GROUP BY user_code",
+            f"ELSE '{CAMPAIGN_FREQUENCY}' END AS reason FROM ({counted}) SEMI JOIN qualified USING (user_code) "
+            f"WHERE {everywhere} OR {campaign} GROUP BY user_code",
             _bound(self.rules, self.now),
         ).cast(SCHEMA)  # type: ignore[arg-type]
 

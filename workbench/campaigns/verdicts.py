@@ -35,7 +35,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "user_code": pl.UInt32, "arm": pl.Enum([TARGET, CONTROL]), "held_by": TEXT,
     "verdict": pl.Enum([SEND, HOLDOUT, NOT_SENT]), "reason": TEXT, "send_at": pl.Datetime("us", "UTC"),
 }  # fmt: skip
-# Users whose reasons are told apart at once: texts are long while they are put together.
+# Users whose texts are put together or counted at once: they are long meanwhile.
 USERS = 245_760
 
 
@@ -63,9 +63,8 @@ def decide(
         "user_code",
         "held_by",
         arm=pl.when(held).then(_lit(CONTROL, "arm")).otherwise(_lit(TARGET, "arm")),
-        reason=pl.concat([_reason(part, blocked=blocked) for part in candidates.iter_slices(USERS)])
-        if candidates.height else pl.Series(dtype=TEXT),
-    )  # fmt: skip
+        reason=pl.concat([_reason(part, blocked=blocked) for part in _parts(candidates)]),
+    )
     capped = _over_the_cap(arms, candidates["cap_key"], cap)
     return (
         arms.with_columns(reason=pl.when(capped).then(_lit(RUN_LIMIT, "reason")).otherwise("reason"))
@@ -77,6 +76,11 @@ def decide(
         )
         .select(*SCHEMA)
     )  # fmt: skip
+
+
+def _parts(users: pl.DataFrame) -> list[pl.DataFrame]:
+    """Cut users into parts, at least one."""
+    return list(users.iter_slices(USERS)) or [users]
 
 
 def _lit(text: str, column: str) -> pl.Expr:
@@ -126,9 +130,12 @@ def waterfall(verdicts: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("verdict") == HOLDOUT).then(pl.lit(len(order))),
         pl.lit(len(order) + 1),
     )
+    alike = ("verdict", "reason", "arm", "held_by")
+    parts = [part.group_by(alike).agg(users=pl.len().cast(pl.Int64)) for part in _parts(verdicts)]
     return (
-        verdicts.group_by("verdict", "reason", "arm", "held_by")
-        .agg(users=pl.len().cast(pl.Int64))
+        pl.concat(parts)
+        .group_by(alike)
+        .agg(pl.col("users").sum())
         .cast(WATERFALL)  # type: ignore[arg-type]
         .sort(rank, "reason", pl.col("arm") != TARGET, *_by_group())
     )
