@@ -1,11 +1,15 @@
 """A small real account for tests: a folder with workbench.toml, a lake and a ledger, filled from literals."""
 
 import json
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from workbench.campaigns import codec as campaign_codec
 from workbench.segments import codec as segment_codec
@@ -86,6 +90,21 @@ def make_account(home: Path, settings: str = SETTINGS) -> Account:
     home.mkdir(parents=True, exist_ok=True)
     (home / "workbench.toml").write_text(settings, encoding="utf-8")
     return Account(home=home, workspace=open_workspace(home / "workbench.toml"))
+
+
+def copied(made: Path, home: Path) -> Account:
+    """A copy of a folder that nobody has open, opened."""
+    shutil.copytree(made, home)
+    return Account(home=home, workspace=open_workspace(home / "workbench.toml"))
+
+
+def hide_outside(patch: pytest.MonkeyPatch) -> None:
+    """Hide the settings, the actor and the keyring of this machine."""
+    for name in list(os.environ):
+        if name.startswith("WORKBENCH_"):
+            patch.delenv(name)
+    patch.setenv("WORKBENCH_ACTOR", "tester")
+    patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
 
 
 def purchases(users: int) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from accounts import BUYERS, Account, make_account, people, purchases
+from accounts import BUYERS, Account, copied, hide_outside, make_account, people, purchases
 from command_line import Result, Run
 
 from workbench.cli.app import main
@@ -75,11 +75,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests see their own account only, and no keyring of this machine."""
-    for name in list(os.environ):
-        if name.startswith("WORKBENCH_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("WORKBENCH_ACTOR", "tester")
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    hide_outside(monkeypatch)
 
 
 @pytest.fixture
@@ -88,14 +84,31 @@ def account(tmp_path: Path) -> Account:
     return make_account(tmp_path / "home")
 
 
+def _make_shop(home: Path, **environment: str) -> Path:
+    """Ingest and save what ``shop`` and ``team`` have; return the folder, closed."""
+    with pytest.MonkeyPatch.context() as patch:
+        hide_outside(patch)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        account = make_account(home)
+        account.ingest("profiles", people(1000))
+        account.ingest("events", purchases(1000))
+        account.save_segment("buyers", BUYERS)
+        account.save_campaign("hello", "buyers", control={"share": 0.1}, cap={"per_run": 500})
+        account.workspace.database.close()
+    return home
+
+
+@pytest.fixture(scope="session")
+def shop_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that every ``shop`` is a copy of, with its decisions in SQLite."""
+    return _make_shop(tmp_path_factory.mktemp("shop") / "home")
+
+
 @pytest.fixture
-def shop(account: Account) -> Account:
+def shop(shop_made: Path, tmp_path: Path) -> Account:
     """An account with 1,000 buyers, the segment ``buyers`` and the campaign ``hello`` (10 % control, cap 500)."""
-    account.ingest("profiles", people(1000))
-    account.ingest("events", purchases(1000))
-    account.save_segment("buyers", BUYERS)
-    account.save_campaign("hello", "buyers", control={"share": 0.1}, cap={"per_run": 500})
-    return account
+    return copied(shop_made, tmp_path / "home")
 
 
 @pytest.fixture
@@ -149,14 +162,19 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+def _at_server(url: str, *statements: str) -> None:
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+    engine.dispose()
+
+
 @pytest.fixture
 def postgres_database(postgres_url: str, request: pytest.FixtureRequest) -> str:
     """The URL of a fresh database for one test."""
     name = f"t{abs(hash(request.node.nodeid)):x}"
-    engine = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    engine.dispose()
+    _at_server(postgres_url, f'CREATE DATABASE "{name}"')
     return postgres_url.rsplit("/", 1)[0] + f"/{name}"
 
 
@@ -178,14 +196,26 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
+@pytest.fixture(scope="session")
+def team_made(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that every ``team`` is a copy of; what it has in PostgreSQL is the database ``team``."""
+    _at_server(postgres_url, "CREATE DATABASE team")
+    url = postgres_url.rsplit("/", 1)[0] + "/team"
+    return _make_shop(tmp_path_factory.mktemp("team") / "home", WORKBENCH_DATABASE_URL=url)
+
+
 @pytest.fixture
-def team(tmp_path: Path, postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+def team(
+    team_made: Path,
+    tmp_path: Path,
+    postgres_url: str,
+    postgres_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Account]:
     """The shop of the SQLite tests, its decisions in PostgreSQL."""
+    name = postgres_database.rsplit("/", 1)[1]
+    _at_server(postgres_url, f'DROP DATABASE "{name}"', f'CREATE DATABASE "{name}" TEMPLATE team')
     monkeypatch.setenv("WORKBENCH_DATABASE_URL", postgres_database)
-    account = make_account(tmp_path / "home")
-    account.ingest("profiles", people(1000))
-    account.ingest("events", purchases(1000))
-    account.save_segment("buyers", BUYERS)
-    account.save_campaign("hello", "buyers", control={"share": 0.1}, cap={"per_run": 500})
+    account = copied(team_made, tmp_path / "home")
     yield account
     account.workspace.database.close()
