@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# The tests start several hundred processes: without byte code each compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo setup test test-long lint format lock clean-demo notebooks benchmark benchmark-big
 
@@ -48,11 +51,16 @@ format: $(READY) ## fix what can be fixed by itself
 notebooks: $(READY) ## run every notebook and dashboard on a small account
 	$(BIN)/python -m pytest -q -p notebook_account --nbval-lax -W default notebooks dashboards
 
-test: lint notebooks ## everything that must pass before a commit
-	$(BIN)/python -m pytest -q -n 2 -m "not long" tests workbench
+# Many tests wait for processes and servers: three workers fill two cores, and whoever is done takes from the others.
+WORKERS ?= -n 3 --dist worksteal
+TOGETHER := -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+test: $(READY) ## everything that must pass before a commit
+	@$(MAKE) --no-print-directory $(TOGETHER) lint notebooks
+	$(BIN)/python -m pytest -q $(WORKERS) -m "not long" tests workbench
 
 test-long: $(READY) ## long property, kill, fresh-clone and memory runs
-	$(BIN)/python -m pytest -q -n 2 -m long tests
+	$(BIN)/python -m pytest -q $(WORKERS) -m long tests
 
 benchmark: $(READY) ## peak memory and times of the sample and of ten times the sample
 	$(BIN)/python benchmarks/sample.py

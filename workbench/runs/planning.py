@@ -145,8 +145,8 @@ def _decide(
     report: Report,
 ) -> Plan:
     settings, campaign = workspace.settings, saved.campaign
-    saved.stored.look("campaign")
-    workspace.segments.get(campaign.segment.name, campaign.segment.version).stored.look("segment")
+    saved.stored.refuse_changed("campaign")
+    workspace.segments.get(campaign.segment.name, campaign.segment.version).stored.refuse_changed("segment")
     this_run = run_id(campaign.id, occurrence)
     report("qualify", 0, 3)
     asked = audience.ask(workspace, saved, as_of=as_of, version=version)

@@ -39,8 +39,8 @@ class Version:
     created_by: str
     archived_at: datetime | None
 
-    def look(self, noun: str) -> None:
-        """See that it is what was saved.
+    def refuse_changed(self, noun: str) -> None:
+        """Refuse what is not what was saved.
 
         Raises:
             StoreError: its content has another digest.
