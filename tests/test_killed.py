@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from workbench.export.ledger import RunState
 from workbench.export.sandbox import Receiver
 
 ROOT = Path(__file__).parents[1]
+Kill = Callable[[Account, str, int], None]
 POINTS = [
     *((f"{side} fsync", n) for side in ("before", "after") for n in (1, 2, 4, 6, 8)),
     ("before rename", 1), ("after rename", 1),
@@ -43,10 +45,17 @@ def killed(account: Account, point: str, ordinal: int) -> "subprocess.CompletedP
     )  # fmt: skip
 
 
-def finish(account: Account) -> None:
-    """Send again, as a scheduler does: to whom is left."""
-    receipt = runs.execute(account.workspace, runs.plan(account.workspace, "hello", as_of=NOW))
-    assert receipt.run.state is RunState.COMPLETED
+@pytest.fixture
+def kill(receiver: Receiver, tmp_path: Path) -> Kill:
+    """Kill a process at a point, send again as a scheduler does: to whom is left; then look at all of it."""
+
+    def call(account: Account, point: str, ordinal: int) -> None:
+        assert killed(account, point, ordinal).returncode == -9
+        receipt = runs.execute(account.workspace, runs.plan(account.workspace, "hello", as_of=NOW))
+        assert receipt.run.state is RunState.COMPLETED
+        check(account, tmp_path / "sandbox")
+
+    return call
 
 
 def test_the_points_are_on_the_path(shop: Account, receiver: Receiver) -> None:
@@ -58,33 +67,21 @@ def test_the_points_are_on_the_path(shop: Account, receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize(("point", "ordinal"), [("after commit", 2), ("after request", 3)])
-def test_killed_on_the_way(
-    shop: Account, receiver: Receiver, tmp_path: Path, point: str, ordinal: int
-) -> None:
+def test_killed_on_the_way(shop: Account, kill: Kill, point: str, ordinal: int) -> None:
     """Two of the points, in every test run; all of them are among the long tests."""
-    assert killed(shop, point, ordinal).returncode == -9
-    finish(shop)
-    check(shop, tmp_path / "sandbox")
+    kill(shop, point, ordinal)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("point", "ordinal"), POINTS)
-def test_killed_at_every_point(
-    shop: Account, receiver: Receiver, tmp_path: Path, point: str, ordinal: int
-) -> None:
+def test_killed_at_every_point(shop: Account, kill: Kill, point: str, ordinal: int) -> None:
     """On SQLite; the receiver knows repeated batches by their ids, as mParticle does."""
-    assert killed(shop, point, ordinal).returncode == -9
-    finish(shop)
-    check(shop, tmp_path / "sandbox")
+    kill(shop, point, ordinal)
 
 
 @pytest.mark.long
 @pytest.mark.postgres
 @pytest.mark.parametrize(("point", "ordinal"), POINTS[::3])
-def test_killed_at_every_point_on_postgres(
-    team: Account, receiver: Receiver, tmp_path: Path, point: str, ordinal: int
-) -> None:
+def test_killed_at_every_point_on_postgres(team: Account, kill: Kill, point: str, ordinal: int) -> None:
     """The same with the ledger on a server, at every third point."""
-    assert killed(team, point, ordinal).returncode == -9
-    finish(team)
-    check(team, tmp_path / "sandbox")
+    kill(team, point, ordinal)
