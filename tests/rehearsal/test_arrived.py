@@ -46,7 +46,16 @@ def as_(batch: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**batch, **changes}
 
 
-FINE = {"users": 500, "missing": 0, "doubled": 0, "held_out": 0, "strange": 0, "changed": 0, "over_cap": 0}
+FINE = {
+    "users": 500,
+    "left": 0,
+    "missing": 0,
+    "doubled": 0,
+    "held_out": 0,
+    "strange": 0,
+    "changed": 0,
+    "over_cap": 0,
+}
 CASES: dict[str, tuple[Callable[[Batches], Batches], dict[str, int]]] = {
     "as planned": (lambda found: found, {}),
     "again with the same ids": (lambda found: [*found, *found[:3]], {}),
@@ -101,6 +110,7 @@ def test_what_is_no_message_counts_for_no_cap(
     came = _frame(texts(tmp_path / "receiver")).drop("identities").filter(id="leaves")
     both = replace(found, batches=pl.concat([found.batches, came.with_columns(message=pl.lit(value=False))]))
     assert both.users == 500
-    assert arrived(both, tmp_path / "receiver") == Arrived(**FINE)
+    assert (both.leaves, found.leaves) == (1, 0)
+    assert arrived(both, tmp_path / "receiver") == Arrived(**{**FINE, "left": 1})
     assert arrived(found, tmp_path / "receiver") == Arrived(**{**FINE, "strange": 1, "over_cap": 1})
     assert arrived(alone, tmp_path / "receiver").strange == 501

@@ -67,9 +67,15 @@ def test_a_point_is_written_as_it_is_read() -> None:
     ("text", "said"),
     [
         ("after comit 2", r'unknown point "after comit"\. Did you mean "after commit"'),
-        ("after commit", 'no point with its number, such as "after commit 2"'),
-        ("after commit 0", "no point with its number"),
+        ("after commit", 'kill "after commit" says no number: "after commit 1" is its first time'),
+        ("after commit two", 'no point with its number, such as "after commit 2"'),
+        (
+            "after commit 0",
+            'kill "after commit 0": numbers start at 1, so "after commit 1" is the first time',
+        ),
+        ("after commit -1", "numbers start at 1"),
         ("sum", "is none of some, all, none"),
+        ("nonee", 'Did you mean "none"'),
     ],
 )
 def test_an_unknown_point_is_told(text: str, said: str) -> None:

@@ -86,7 +86,7 @@ def test_faults_that_take_no_time(shop: Account, temporary: Path) -> None:
     assert found.holds
     assert rows(found)["rejected"].verdict == "400 users once, 100 rejected and told as such"
     assert rows(found)["none"].verdict == "every user once"
-    assert steps == [("rehearse", done, 9) for done in range(10)]
+    assert list(dict.fromkeys(steps)) == [("rehearse", done, 9) for done in range(10)]
     assert (found.requests, found.database, found.folder, found.plan.to_send) == (5, "sqlite", None, 500)
     assert state(shop) == before
     assert list(temporary.iterdir()) == []
@@ -297,7 +297,7 @@ def test_the_command(run: Run, shop: Account, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "every user once" in " ".join(shown.out.split())
     assert "500 of 1,000 users in 5 requests, 2 times, ledger on sqlite" in shown.out
-    assert "2 sends of the whole plan" in shown.err
+    assert "2 sends of the whole plan" in shown.out
     found = json.loads(run(*command, "--json", "--keep", kept).out)
     assert (found["holds"], found["to_send"], found["qualified"], found["folder"]) == (
         True,

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from store.rows import rows
 
-from workbench.errors import SettingsError, StoreError
+from workbench.errors import InputError, SettingsError, StoreError
 from workbench.store import tables
 from workbench.store.database import Database
 from workbench.workspace import open_workspace
@@ -198,7 +198,9 @@ def test_an_unreachable_server(tmp_path: Path) -> None:
 )
 def test_a_url_that_cannot_be_used(url: str) -> None:
     """Told without the URL, which may hold a password."""
-    with pytest.raises(StoreError, match="the ledger's URL cannot be used") as caught:
+    with pytest.raises(
+        InputError, match="the ledger's URL cannot be used: one is written as postgresql"
+    ) as caught:
         Database(url)
     assert "s3cret" not in str(caught.value)
 

@@ -2,33 +2,27 @@
 
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Never
+from typing import Annotated, Any, Never
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Column, Table
 
-from workbench import progress
 from workbench.cli.data import parse_instant
-from workbench.cli.output import Config, Json, answer, err, out
+from workbench.cli.output import Config, Json, answer, err
+from workbench.cli.rehearsed import Shown, interrupted
 from workbench.cli.sending import AsOf, Campaign, Occurrence
-from workbench.errors import UndeliveredError
+from workbench.errors import CancelledError, UndeliveredError
 from workbench.rehearsal import FAULTS, Rehearsal
 from workbench.rehearsal import rehearse as rehearse_
-from workbench.rehearsal.points import NAMES
-from workbench.rehearsal.rehearsing import SOME
+from workbench.rehearsal.points import NAMES, SOME
 from workbench.rehearsal.results import facts
-from workbench.runs import Report
 from workbench.workspace import open_workspace
 
-MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
-NUMBERS = ("arrived", "missing", "doubled", "held out", "rejected", "resumed")
+INTERRUPTED = CancelledError.exit_code
 
 
 def rehearse(
@@ -58,86 +52,66 @@ def rehearse(
     """Send a campaign's plan to a local receiver that fails in many ways; nobody is sent to."""
     workspace = open_workspace(config)
     kills = kill or [SOME]
+    shown = Shown(silent=json)
     with _ended_by_sigterm():
-        found = rehearse_(
-            workspace,
-            campaign,
-            occurrence=parse_instant(occurrence, "--occurrence"),
-            as_of=parse_instant(as_of, "--as-of"),
-            faults=fault or (),
-            kills=kills[0] if len(kills) == 1 else kills,
-            database=database,
-            keep=keep,
-            report=_report(silent=json),
-        )
-    body = {
-        "run_id": found.plan.run_id, "environment": found.plan.environment, "qualified": found.plan.qualified,
-        "to_send": found.plan.to_send, "requests": found.requests, "database": found.database,
-        "holds": found.holds, "seconds": round(found.seconds, 3), "folder": found.folder,
-        "rows": [facts(row) for row in found.rows],
-    }  # fmt: skip
-    answer(body, as_json=json, show=lambda: _show(found))
-    if not found.holds:
+        try:
+            rehearse_(
+                workspace,
+                campaign,
+                occurrence=parse_instant(occurrence, "--occurrence"),
+                as_of=parse_instant(as_of, "--as-of"),
+                faults=fault or (),
+                kills=kills[0] if len(kills) == 1 else kills,
+                database=database,
+                keep=keep,
+                report=shown.report,
+                told=shown.told,
+            )
+        except (KeyboardInterrupt, SystemExit) as signalled:
+            # The command ends now; a second Ctrl-C does not change how.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            shown.line.close()
+            if shown.found is None:
+                raise
+            _end(shown, json=json, interrupted=True)
+            err.print(f"[yellow]{escape(interrupted(shown.found))}[/]", soft_wrap=True)
+            sys.exit(INTERRUPTED if isinstance(signalled, KeyboardInterrupt) else signalled.code)
+        finally:
+            shown.line.close()
+    _end(shown, json=json, interrupted=False)
+    found = shown.found
+    if found is not None and not found.holds:
         failed = ", ".join(row.name for row in found.rows if row.holds is False)
         raise UndeliveredError(f"the rehearsal of {found.plan.run_id} did not go through: {failed}")
 
 
-def _report(*, silent: bool) -> Report:
-    """Draw a bar; once the first send is done, say how long all will take."""
-    bar, began = progress.bar(silent=silent), time.monotonic()
-
-    def report(label: str, done: int, total: int) -> None:
-        bar(label, done, total)
-        if done == 1 and not silent:
-            took = max(time.monotonic() - began, 1)
-            err.print(f"[dim]{_many(total, 'send')} of the whole plan, {took:.0f} s for the first one[/]")
-
-    return report
+def _end(shown: Shown, *, json: bool, interrupted: bool) -> None:
+    if shown.found is not None:
+        body = {**_json(shown.found), "interrupted": interrupted}
+        answer(body, as_json=json, show=lambda: shown.sum(interrupted=interrupted))
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _show(found: Rehearsal) -> None:
-    numbers = [Column(name, justify="right") for name in NUMBERS]
-    table = Table(
-        "",
-        Column("fault", no_wrap=True),
-        *numbers,
-        "verdict",
-        box=SIMPLE_HEAD,
-        padding=(0, 1),
-        collapse_padding=True,
-        pad_edge=False,
-    )
-    for row in found.rows:
-        came = row.arrived
-        counts = (came.users, came.missing, came.doubled, came.held_out, row.rejected, row.resumed)
-        table.add_row(MARKS[row.holds], row.name, *(f"{count:,}" for count in counts), escape(row.verdict))
-    out.print(table)
+def _json(found: Rehearsal) -> dict[str, Any]:
+    """Return a rehearsal for programs; no person is in it."""
     planned = found.plan
-    out.print(
-        f"{planned.run_id}: {planned.to_send:,} of {planned.qualified:,} users in {found.requests:,} requests, "
-        f"{_many(len(found.rows), 'time')}, ledger on {found.database}, {found.seconds:.0f} s",
-        soft_wrap=True,
-    )
-    out.print(
-        "[dim]pacing off, time-outs short; nobody was sent to and nothing of the account was changed[/]"
-    )
-    if found.folder:
-        out.print(f"[dim]kept in {escape(str(found.folder))}[/]", soft_wrap=True)
+    return {
+        "run_id": planned.run_id, "environment": planned.environment, "qualified": planned.qualified,
+        "to_send": planned.to_send, "leaves": planned.leaving.told.height if planned.leaving else None,
+        "requests": found.requests, "database": found.database, "holds": found.holds,
+        "seconds": round(found.seconds, 3), "folder": found.folder, "total": found.total,
+        "rows": [facts(row) for row in found.rows],
+    }  # fmt: skip
 
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
     """Let SIGTERM end the command as Ctrl-C does: nothing is left behind."""
-    before = signal.signal(signal.SIGTERM, _end)
+    before = signal.signal(signal.SIGTERM, _exit)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _end(number: int, frame: FrameType | None) -> Never:
+def _exit(number: int, frame: FrameType | None) -> Never:
     sys.exit(128 + number)

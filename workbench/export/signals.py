@@ -2,10 +2,25 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 HEARD = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hear no signal while what must not stay behind is taken away."""
+    heard: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        heard = {number: signal.signal(number, signal.SIG_IGN) for number in HEARD}
+    try:
+        yield
+    finally:
+        for number, before in heard.items():
+            signal.signal(number, before)
 
 
 class Signals:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from workbench.rehearsal.arrived import Arrived, Wanted, arrived
 from workbench.rehearsal.copying import Stage
 from workbench.rehearsal.faults import NONE, Fault
 from workbench.rehearsal.points import NOWHERE, Point
-from workbench.rehearsal.results import Row
+from workbench.rehearsal.results import Leaves, Row
 from workbench.runs.planning import Plan
 from workbench.settings import FILE_NAME
 from workbench.store import own
@@ -31,6 +31,7 @@ from workbench.workspace import Workspace
 # Each goes a little further; a run that never ends is a fault of its own.
 MOST_RESUMES = 150
 BUSY_SECONDS = 0.2
+LOOK_SECONDS = 0.5
 KILL = Fault(name="kill", sentence="", answer=None)
 
 
@@ -46,6 +47,7 @@ class Theatre:
         folder: where the copies are made.
         database: URL of an empty database for them; None for SQLite.
         keeps: whether the copies stay.
+        alive: called again and again while a send is at work.
     """
 
     original: Workspace
@@ -55,6 +57,7 @@ class Theatre:
     folder: Path
     database: str | None
     keeps: bool
+    alive: Callable[[], None]
 
     def counted(self) -> tuple[Row, Mapping[str, int]]:
         """Send undisturbed in a process of its own, and return how often it reached each point too."""
@@ -121,23 +124,35 @@ class Theatre:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         ) as child:  # fmt: skip
             try:
-                out, err = child.communicate()
+                out, err = self._wait(child)
             except BaseException:
                 child.kill()
                 raise
         lines = err.strip().splitlines() or ["it said nothing"]
         return child.returncode, json.loads(out) if child.returncode == 0 else {}, lines[-1]
 
+    def _wait(self, child: "subprocess.Popen[str]") -> tuple[str, str]:
+        """Read all that a process says until it ends."""
+        while True:
+            try:
+                return child.communicate(timeout=LOOK_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.alive()
+
     def _finish(self, stage: Stage) -> tuple[int, tuple[str, ...]]:
         """Send, then go on until the run has ended; return how often it was gone on with, and what kept it."""
         workspace, ledger = stage.workspace, stage.workspace.ledger
+
+        def report(label: str, done: int, total: int) -> None:
+            self.alive()
+
         for resumed in range(MOST_RESUMES):
             try:
                 with stage.client() as client:
                     if ledger.find(self.plan.campaign.campaign.id, self.plan.occurrence) is None:
-                        runs.execute(workspace, self.plan, client=client)
+                        runs.execute(workspace, self.plan, client=client, report=report)
                     else:
-                        runs.resume(workspace, self.plan.run_id, client=client)
+                        runs.resume(workspace, self.plan.run_id, client=client, report=report)
             except DestinationError:
                 continue
             except BusyError:
@@ -176,6 +191,9 @@ class Theatre:
             sentence=fault.sentence,
             reached=reached,
             arrived=found,
+            leaves=None
+            if self.plan.leaving is None
+            else Leaves(arrived=found.left, expected=self.wanted.leaves),
             rejected=users[RequestState.REJECTED],
             repeated=told.duplicates,
             resumed=resumed,

@@ -48,6 +48,11 @@ class Wanted:
         """How many users are to be sent to."""
         return self.batches.filter("message")["who"].n_unique()
 
+    @property
+    def leaves(self) -> int:
+        """How many users leave the audience that the campaign keeps."""
+        return self.batches.filter(~pl.col("message"))["who"].n_unique()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrived:
@@ -55,6 +60,7 @@ class Arrived:
 
     Attributes:
         users: users of the plan of whom as many batches arrived as it has, or more.
+        left: users who leave the audience of whom as many batches arrived as the plan has, or more.
         missing: users of the plan of whom fewer batches arrived than it has.
         doubled: users of whom more arrived than the plan has.
         held_out: held-out users with one of whose identities a batch arrived.
@@ -64,6 +70,7 @@ class Arrived:
     """
 
     users: int
+    left: int
     missing: int
     doubled: int
     held_out: int
@@ -115,6 +122,7 @@ def arrived(found: Wanted, receiver: Path) -> Arrived:
     reached = messages["who"].n_unique()
     return Arrived(
         users=counted.filter("message", ~lacking).height,
+        left=counted.filter(~pl.col("message"), ~lacking).height,
         missing=counted.filter(lacking).height,
         doubled=counted.filter(pl.col("came") > pl.col("planned")).height,
         held_out=_met(found.held_out, messages),

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from workbench.errors import InputError, StoreError
 from workbench.export.client import Client
+from workbench.export.signals import undisturbed
 from workbench.rehearsal.faults import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
 from workbench.settings import FILE_NAME, Credentials, Settings
 from workbench.store import copied, tables
@@ -108,7 +109,8 @@ def folder(keep: Path | None) -> Iterator[Path]:
         yield found
     finally:
         if keep is None:
-            shutil.rmtree(found, ignore_errors=True)
+            with undisturbed():
+                shutil.rmtree(found, ignore_errors=True)
 
 
 @contextmanager
@@ -144,7 +146,8 @@ def stage(
         yield Stage(folder=folder, workspace=assemble(settings, target), credentials=credentials)
     finally:
         if database is not None:
-            copied.empty(target)
+            with undisturbed():
+                copied.empty(target)
         target.close()
 
 

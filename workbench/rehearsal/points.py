@@ -25,7 +25,9 @@ SPREAD = (
     ("before answer", 0.5), ("after answer", 1.0),
 )  # fmt: skip
 EVERYWHERE = (0.0, 0.3, 0.6, 0.8)
+MOST = len(NAMES) * len(EVERYWHERE)
 NOWHERE = "none"
+WORDS = SOME, ALL, NO = "some", "all", "none"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,13 +52,18 @@ def parse(text: str) -> Point:
     Point(name='after commit', ordinal=2)
     """
     name, _, number = text.strip().rpartition(" ")
-    if not re.fullmatch(r"[1-9]\d{0,8}", number):
+    if text.strip() in NAMES:
+        raise InputError(f'kill "{text}" says no number: "{text.strip()} 1" is its first time')
+    if not re.fullmatch(r"-?\d{1,9}", number):
+        hint = nearest(text, WORDS)
         raise InputError(
-            f'kill "{text}" is none of some, all, none, and no point with its number, such as "after commit 2"'
+            f'kill "{text}" is none of some, all, none, and no point with its number, such as "after commit 2".{hint}'
         )
     if name not in NAMES:
         hint = nearest(name, NAMES) or f" Known are: {', '.join(NAMES)}."
         raise InputError(f'unknown point "{name}".{hint}')
+    if int(number) < 1:
+        raise InputError(f'kill "{text}": numbers start at 1, so "{name} 1" is the first time')
     return Point(name, int(number))
 
 

@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from workbench.errors import StoreError
+from workbench.errors import InputError, StoreError
 
 BUSY_SECONDS = 30
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -29,7 +29,11 @@ class Database:
             self.url = sa.make_url(url)
             self._engine = _engine(self.url, read_only=read_only)
         except (SQLAlchemyError, ImportError, ValueError) as error:
-            raise StoreError(f"the ledger's URL cannot be used: {type(error).__name__}") from error
+            # The text itself may hold a password.
+            raise InputError(
+                "the ledger's URL cannot be used: one is written as "
+                "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or sqlite:///FILE"
+            ) from error
 
     def __repr__(self) -> str:
         """Show no password."""
