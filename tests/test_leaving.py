@@ -239,7 +239,7 @@ def test_a_dry_run_has_the_bytes_of_the_send(tmp_path: Path, receiver: Receiver)
     older = account.workspace.ledger.newest()[0].run_id
     gold(account, [1], 2)
     before = runs.dry_run(account.workspace, planned(account, 2))
-    assert (before.users, before.batches, before.leaving, before.requests) == (1, 1, 2, 2)
+    assert (before.users, before.batches, before.leaving, before.requests) == (1, 3, 2, 2)
     sent(account, 2)
     runs.resume(account.workspace, older, clock=lambda: day(3))
     gold(account, [5], 4)

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from zoneinfo import ZoneInfo
 
+import pytest
 from accounts import Account
 from audit.changes import DONE, unguarded
 from command_line import Run as Command
+from export.sendable import RUN_ID, reserve
 
 
 def test_the_command(run: Command, lived: Account) -> None:
@@ -21,7 +24,6 @@ def test_the_command(run: Command, lived: Account) -> None:
         digest = entry.pop("digest")
         canonical = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         assert hashlib.sha256(canonical.encode()).hexdigest() == digest
-    assert run("audit", *config, "--about", "nothing").out == "no such entries\n"
     wrong = run("audit", *config, "--what", "run reservd")
     assert (wrong.code, 'Did you mean "run reserved"' in wrong.err) == (3, True)
     assert run("audit", *config, "--since", "yesterday").code == 3
@@ -45,7 +47,68 @@ def test_the_check_command(run: Command, shop: Account) -> None:
     assert run("audit", "--check", *config).code == 0
     cut = run("audit", "--check", "--expect", kept, "--json", *config)
     assert (cut.code, json.loads(cut.out)["holds"]) == (4, False)
-    assert f"no entry has the digest {kept}" in cut.err
+    assert cut.err == "error the audit trail is not what was written: 1 fault\n"
+    said = run("audit", "--check", "--expect", kept, *config)
+    assert (said.out + said.err).count(f"no entry has the digest {kept}") == 1
+    unguarded(shop.workspace, "UPDATE audit SET who = 'eve' WHERE number = 1")
+    assert run("audit", "--check", "--expect", kept, *config).err.endswith("was written: 2 faults\n")
+
+
+def test_a_name_that_nothing_has(run: Command, shop: Account) -> None:
+    """An unknown name is wrong input, with the nearest; of a known one it is said that there is nothing."""
+    config = ("-c", shop.config)
+    wrong = run("audit", *config, "--about", "helo")
+    assert (wrong.code, wrong.out) == (3, "")
+    assert 'is called "helo", and the audit trail has no entry of one. Did you mean "hello"?' in wrong.err
+    wrong = run("audit", *config, "--who", "testr", "--json")
+    assert (wrong.code, wrong.out) == (3, "")
+    assert 'no entry by anybody called "testr". Did you mean "tester"?' in wrong.err
+    assert "There are entries by: tester." in run("audit", *config, "--who", "zoe").err
+    empty = run(
+        "audit",
+        *config,
+        "--about",
+        "hello",
+        "--who",
+        "tester",
+        "--what",
+        "run reserved",
+        "--since",
+        "2026-01-02",
+    )
+    assert (empty.code, empty.out) == (
+        0, 'the audit trail has no entry about "hello" by "tester" of run reserved since 2026-01-02\n'
+    )  # fmt: skip
+    assert run("audit", *config, "--about", "hello", "--what", "run ended", "--json").out == "[]\n"
+    reserve(shop, 1)
+    unguarded(shop.workspace, "DELETE FROM audit")
+    for known in ("buyers", "hello", RUN_ID):
+        assert (
+            run("audit", *config, "--about", known).out == f'the audit trail has no entry about "{known}"\n'
+        )
+
+
+def test_a_second_stop_says_whose_the_first_was(
+    run: Command, shop: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes later reads who stopped the run and why, and that the new reason is kept nowhere."""
+    reserve(shop, 3)
+    config = ("-c", shop.config)
+    first = run("runs", "stop", RUN_ID, "--because", "wrong text", *config)
+    assert (first.code, first.err) == (0, "")
+    monkeypatch.setenv("WORKBENCH_ACTOR", "ana")
+    entries = shop.workspace.trail.entries()
+    again = run("runs", "stop", RUN_ID, "--because", "legal", "--json", *config)
+    at = entries[-2].at.astimezone(ZoneInfo("America/New_York"))
+    said = (
+        f"{RUN_ID} was stopped before, by tester on {at:%Y-%m-%d %H:%M %Z}: wrong text; nothing was changed; "
+        '"legal" is not recorded, for it stopped nothing'
+    )
+    assert (again.code, again.err) == (0, said + "\n")
+    assert json.loads(again.out)["stopped_before"] == said
+    assert run("runs", "stop", RUN_ID, *config).err.endswith(": wrong text; nothing was changed\n")
+    assert shop.workspace.trail.entries() == entries
+    assert shop.workspace.ledger.get(RUN_ID).note == "stopped by tester: wrong text"
 
 
 def test_a_damaged_entry_is_told(run: Command, shop: Account) -> None:

@@ -16,6 +16,7 @@ from export.sendable import RUN_ID, reserve
 from workbench import proof, runs
 from workbench.errors import DestinationError, InputError
 from workbench.export.ledger import RequestState, RunState
+from workbench.export.ledger import Run as Sent
 from workbench.export.marks import Mark, Marks
 from workbench.export.sandbox import Receiver, parse_answers
 from workbench.store import tables
@@ -106,6 +107,9 @@ def test_a_persons_reason_stays(shop: Account, receiver: Receiver) -> None:
         == "rejected requests given back by tester: 3 (the event is planned now)"
     )
     assert runs.resume(workspace, run).run.note is None
+    (resumed,) = workspace.trail.entries(what=["run resumed"])
+    assert dict(resumed.details) == {"after": "rejected given back"}
+    assert resumed.told == "after rejected given back"
     (given,) = workspace.trail.entries(what=["rejected given back"])
     assert (given.who, dict(given.details)) == (
         "tester", {"requests": 3, "numbers": "2-3, 5", "because": "the event is planned now"},
@@ -117,12 +121,32 @@ def test_a_persons_reason_stays(shop: Account, receiver: Receiver) -> None:
     assert proof.verify(workspace, run).holds is True
 
 
+def test_what_a_run_is_resumed_from(shop: Account, receiver: Receiver) -> None:
+    """Broken off: its state before. Given back, also under another key: that; broken off after it: its state again."""
+    workspace = shop.workspace
+    receiver.play(parse_answers("ok, 503*2, ok, 400"))
+    with pytest.raises(DestinationError):
+        do_run(workspace)
+    run = workspace.ledger.newest()[0].run_id
+    runs.resume(workspace, run)
+    runs.redrive(workspace, run, runs.rejected(workspace, run), now=AT)
+    workspace.ledger.rekey(run, "0" * 64)
+    receiver.play(parse_answers("503*2"))
+    with pytest.raises(DestinationError):
+        runs.resume(workspace, run)
+    runs.resume(workspace, run)
+    resumed = [dict(entry.details) for entry in workspace.trail.entries(what=["run resumed"])]
+    assert resumed == [{"from": "interrupted"}, {"after": "rejected given back"}, {"from": "interrupted"}]
+
+
 def test_a_stop_keeps_its_reason(account: Account) -> None:
     """In the note of the run and in the trail; asking again, or for what has ended, is no second entry."""
     reserve(account, 3)
     workspace = account.workspace
     assert runs.stop(workspace, RUN_ID, because="wrong text").note == "stopped by tester: wrong text"
-    runs.stop(workspace, RUN_ID, because="again")
+    before: list[Sent] = []
+    runs.stop(workspace, RUN_ID, because="again", already=before.append)
+    assert [run.note for run in before] == ["stopped by tester: wrong text"]
     told = [(entry.what, dict(entry.details)) for entry in workspace.trail.entries(about=RUN_ID)]
     assert [what for what, _ in told] == ["run reserved", "run stopped", "run ended"]
     assert told[1][1] == {"because": "wrong text"}

@@ -36,6 +36,7 @@ def test_init_check_and_the_first_ingest(run: Run, tmp_path: Path, monkeypatch: 
     assert Settings.load(tmp_path / "workbench.toml").account.timezone == "Europe/Berlin"
     found = run("check")
     assert "look  data: no events yet" in found.out
+    assert f"store: SQLite, {tmp_path / '.workbench' / 'ledger.db'}" in "".join(found.out.splitlines())
     assert "look  destination: http://127.0.0.1:8787/v2: no mParticle credentials" in found.out
     assert run("init").code == 3
     assert run("init", "--timezone", "Mars").code == 3
@@ -242,3 +243,20 @@ def test_instants_carry_their_zone(run: Run, shop: Account, text: str, message: 
     """A time without a zone is asked about, never assumed."""
     found = run("reach", "buyers", "--as-of", text, "-c", shop.config)
     assert (found.code, message in found.err) == (3, True)
+
+
+def test_the_demo_outside_a_checkout_makes_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says what is missing, where, before there is a ledger."""
+    monkeypatch.chdir(tmp_path)
+    assert run("init").code == 0
+    found = run("demo")
+    assert found.code == 3
+    assert f"there is no data/sample/generate.py in {tmp_path}" in found.err
+    assert [path.name for path in tmp_path.rglob("*")] == ["workbench.toml"]
+    generate = tmp_path / "data" / "sample" / "generate.py"
+    generate.parent.mkdir(parents=True)
+    generate.touch()
+    assert "there is no data/sample/campaigns/cart-abandoners.segment.yaml" in run("demo").err
+    assert not (tmp_path / ".workbench").exists()

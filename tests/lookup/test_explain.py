@@ -4,6 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -362,7 +363,8 @@ def test_a_message_through_another_profile_of_the_address_is_told(tmp_path: Path
     found = explain_run(account.workspace, run.run_id, "00001")
     assert (found.verdict, found.reason, found.agrees) == ("not sent", "global frequency cap", True)
     (told,) = [item.lines for item in found.steps if item.name == "frequency caps"]
-    sent_at = f"{AT - timedelta(hours=1):%Y-%m-%d %H:%M}"
+    sent_at = (AT - timedelta(hours=1)).astimezone(ZoneInfo("America/New_York"))
+    assert f"{sent_at:%Z}" in {"EDT", "EST"}
     assert told == (
-        f"{sent_at} UTC through 00000, who shares an address, had a message of {first_run.run_id}",
+        f"{sent_at:%Y-%m-%d %H:%M %Z} through 00000, who shares an address, had a message of {first_run.run_id}",
     )

@@ -191,6 +191,21 @@ def test_an_unreachable_server(tmp_path: Path) -> None:
         assert "s3cret" not in str(caught.value)
         assert "\n" not in str(caught.value)
     assert "s3cret" not in repr(database)
+    assert database.told == "PostgreSQL at 127.0.0.1:9, database db"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite:////srv/shop/ledger.db", "SQLite, /srv/shop/ledger.db"),
+        ("sqlite://", "SQLite, in memory"),
+        ("postgresql+psycopg://u:s3cret@db.example.com/shop", "PostgreSQL at db.example.com, database shop"),
+        ("postgresql+psycopg://u:s3cret@/shop?host=/run/pg&password=s3cret", "PostgreSQL at a local socket, database shop"),
+    ],
+)  # fmt: skip
+def test_what_people_are_told_of_a_database(url: str, told: str) -> None:
+    """Its file or its server, without user and password."""
+    assert Database(url).told == told
 
 
 @pytest.mark.parametrize(

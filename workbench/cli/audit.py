@@ -1,5 +1,7 @@
 """``workbench audit``: who changed what and when, and whether that record is the one that was written."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime, time
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -9,10 +11,12 @@ from rich.markup import escape
 
 from workbench.cli.data import parse_instant
 from workbench.cli.output import Config, Json, answer, local, out
-from workbench.errors import InputError, StoreError, nearest
+from workbench.errors import InputError, NotFoundError, StoreError, nearest
 from workbench.store import audit as trail
 from workbench.store.audit import Entry, What
 from workbench.workspace import Workspace, open_workspace
+
+MOST_NAMES = 10
 
 About = Annotated[
     str | None,
@@ -50,15 +54,17 @@ def audit(
     workspace = open_workspace(config)
     instant = _instant(since, workspace.zone)
     found = workspace.trail.entries(about=about, who=who, what=words, since=instant, limit=limit)
+    if not found:
+        _refuse_unknown(workspace, about, who)
 
     def show() -> None:
         if not found:
-            out.print("no such entries")
+            out.print(escape(_nothing(about, who, words, since)), soft_wrap=True)
             return
         for entry in found:
-            when, about = local(entry.at, workspace.zone), f"[bold]{escape(entry.subject)}[/]"
+            when, subject = local(entry.at, workspace.zone), f"[bold]{escape(entry.subject)}[/]"
             out.print(
-                f"[dim]{entry.number:>5}[/]  {when}  {escape(entry.who)}: {escape(entry.what)} {about}",
+                f"[dim]{entry.number:>5}[/]  {when}  {escape(entry.who)}: {escape(entry.what)} {subject}",
                 soft_wrap=True,
             )
             if entry.details:
@@ -95,7 +101,55 @@ def _check(workspace: Workspace, expect: str | None, *, json: bool) -> None:
     }  # fmt: skip
     answer(body, as_json=json, show=show)
     if not found.holds:
-        raise StoreError(f"the audit trail is not what was written: {found.faults[0]}")
+        count = f"{len(found.faults):,} fault{'' if len(found.faults) == 1 else 's'}"
+        raise StoreError(f"the audit trail is not what was written: {count}")
+
+
+def _refuse_unknown(workspace: Workspace, about: str | None, who: str | None) -> None:
+    """Refuse names of nothing and nobody: an empty list would say that nothing was done.
+
+    Raises:
+        NotFoundError: a name that neither the trail nor the account has.
+    """
+    if about is not None:
+        known = {*workspace.trail.subjects(), *workspace.segments.names()}
+        known |= {saved.campaign.id for saved in workspace.campaigns.newest()}
+        if about not in known and not _is_run(workspace, about):
+            raise NotFoundError(
+                f'no campaign, segment, run, list, group or flagged user is called "{about}", and the audit trail has '
+                f"no entry of one.{nearest(about, known)}"
+            )
+    if who is not None:
+        people = workspace.trail.people()
+        if who not in people:
+            raise NotFoundError(
+                f'the audit trail has no entry by anybody called "{who}".{nearest(who, people) or _people(people)}'
+            )
+
+
+def _is_run(workspace: Workspace, name: str) -> bool:
+    """Whether there is such a run: one may be older than the trail."""
+    with suppress(NotFoundError):
+        workspace.ledger.get(name)
+        return True
+    return False
+
+
+def _people(names: Sequence[str]) -> str:
+    return (
+        f" There are entries by: {', '.join(names[:MOST_NAMES])}{', …' if len(names) > MOST_NAMES else ''}."
+    )
+
+
+def _nothing(about: str | None, who: str | None, words: Sequence[str], since: str | None) -> str:
+    """Say what there is nothing of."""
+    asked = [
+        f'about "{about}"' if about is not None else "",
+        f'by "{who}"' if who is not None else "",
+        f"of {' or '.join(words)}" if words else "",
+        f"since {since}" if since is not None else "",
+    ]
+    return " ".join(["the audit trail has no entry", *filter(None, asked)])
 
 
 def _word(text: str) -> str:

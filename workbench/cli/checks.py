@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from workbench import runs
+from workbench.cli.output import local
 from workbench.errors import CredentialsError, WorkbenchError
 from workbench.export.client import Outcome
 from workbench.settings import Settings
@@ -33,7 +34,7 @@ def findings(config: Path | None) -> list[Finding]:
         workspace = open_workspace(config)
     except WorkbenchError as error:
         return [*found, Finding(subject="store", state="problem", message=str(error))]
-    found.append(Finding(subject="store", state="ok", message=repr(workspace.database)))
+    found.append(Finding(subject="store", state="ok", message=workspace.database.told))
     for look in (_data, _campaigns, _destination):
         found += _guarded(look, workspace)
     return found
@@ -53,7 +54,7 @@ def _data(workspace: Workspace) -> list[Finding]:
         message = "no events yet; workbench ingest events FILES"
         return [Finding(subject="data", state="warning", message=message)]
     catalogue = version.catalogue
-    last = f"{catalogue.last_ts:%Y-%m-%d %H:%M} UTC" if catalogue.last_ts else "never"
+    last = local(catalogue.last_ts, workspace.zone) or "never"
     text = f"{events:,} events, {version.rows('users'):,} users, last event {last}"
     label = "; history is reconstructed" if version.reconstructed else ""
     found = [Finding(subject="data", state="ok", message=text + label)]

@@ -18,7 +18,7 @@ from workbench.export.ledger import RequestState
 from workbench.kernels import environment
 from workbench.runs import Receipt
 from workbench.segments import codec as segment_codec
-from workbench.settings import FILE_NAME, Source
+from workbench.settings import FILE_NAME, Settings, Source
 from workbench.store import documents
 from workbench.store.ingest import ingest
 from workbench.store.lake import utc_now
@@ -26,6 +26,10 @@ from workbench.workspace import Workspace, open_workspace
 
 LAST_EVENT = datetime(2026, 6, 30, 18, tzinfo=UTC)
 CAMPAIGN = "cart-abandoners"
+NEEDED = (
+    "data/sample/generate.py", f"data/sample/campaigns/{CAMPAIGN}.segment.yaml",
+    f"data/sample/campaigns/{CAMPAIGN}.campaign.yaml", "notebooks/send.ipynb",
+)  # fmt: skip
 FILES = {
     "profiles.csv": Source(kind="profiles", types={"tags": "list"}),
     "devices.ndjson": Source(kind="devices"),
@@ -35,15 +39,15 @@ FILES = {
 
 def demo(config: Config = None) -> None:
     """Build the sample, ingest it, and send its campaign to the embedded receiver, once."""
+    home = Settings.load(config).home
+    # Opening the account makes its ledger: first whether there is something to show in it.
+    absent = [name for name in NEEDED if not (home / name).exists()]
+    if absent:
+        raise InputError(f"the demo runs in a checkout of the project: there is no {absent[0]} in {home}")
     from workbench.runner import run_send  # noqa: PLC0415 - papermill takes two seconds to import
 
     workspace = open_workspace(config)
-    home = workspace.settings.home
     sample = home / "data" / "sample"
-    if not (sample / "generate.py").exists():
-        raise InputError(
-            "the demo runs in a checkout of the project: there is no data/sample/generate.py here"
-        )
     out.print("[bold]1[/] sample data")
     _build(sample)
     _ingest(workspace, sample / "raw")

@@ -51,7 +51,8 @@ def _show(workspace: Workspace, found: DryRun) -> None:
     )
     if planned.leaving is not None:
         out.print(
-            f"{escape(planned.leaving.sentence)}: {found.leaving:,} batches without an event", soft_wrap=True
+            f"{escape(planned.leaving.sentence)}: {found.leaving:,} of the batches, without an event",
+            soft_wrap=True,
         )
     out.print(f"written to {escape(str(found.folder))}", soft_wrap=True)
     out.print(f"sha256 of requests.jsonl: {found.sha256}", soft_wrap=True)

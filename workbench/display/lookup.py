@@ -33,7 +33,7 @@ def explained_html(found: Explained) -> str:
     """Show the verdict, and the steps as a list from top to bottom."""
     run = found.run
     facts = (
-        f"Campaign version {run.campaign_version} · as of {run.as_of:{INSTANT}} · lake version "
+        f"Campaign version {run.campaign_version} · as of {run.as_of.astimezone(found.zone):{INSTANT}} · lake version "
         f"{run.lake_version} · audience sha256 {run.audience_digest[:16]}…, verified"
     )
     items = [_item(step) for step in found.reached]

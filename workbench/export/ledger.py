@@ -137,7 +137,7 @@ class Ledger:
         with self._database.reading() as sql:
             return [Request.of(row) for row in sql.execute(query)]
 
-    def ask_to_stop(self, run_id: str, note: str, *, because: str | None = None) -> RunState:
+    def ask_to_stop(self, run_id: str, note: str, *, because: str | None = None) -> tuple[RunState, bool]:
         """Record that a run is to stop, if it has not ended; from this commit on no request is taken up.
 
         Args:
@@ -146,7 +146,7 @@ class Ledger:
             because: a person's reason, for the audit trail.
 
         Returns:
-            Its state now: ``stopping``, or the one in which it has ended.
+            Its state now, ``stopping`` or the one in which it has ended; and whether this changed it.
         """
         table = tables.runs
         with self._database.transaction() as sql:
@@ -155,7 +155,7 @@ class Ledger:
             state = sql.execute(sa.select(table.c.state).where(table.c.run_id == run_id)).scalar_one()
             if stops.rowcount:
                 trail.note(sql, What.RUN_STOPPED, run_id, {"because": because})
-            return RunState(state)
+            return RunState(state), bool(stops.rowcount)
 
     def latest(self, campaign_id: str) -> Run | None:
         """Return the newest run of a campaign, or None; test sends are none."""

@@ -81,12 +81,16 @@ def reserved(sql: sa.Connection, run: Run, requests: Sequence[Request]) -> None:
 
 
 def started(sql: sa.Connection, run_id: str, state: RunState) -> None:
-    """Append that a run is being sent, for the first time or again."""
+    """Append that a run is being sent, for the first time or again: from which state, or after what a person did."""
     table = tables.audit.c
-    before = sa.select(table.number).where(table.subject == run_id, table.what == What.RUN_STARTED).limit(1)
-    is_first = sql.scalar(before) is None and state is RunState.RUNNING
-    if is_first:
+    entries = sa.select(table.what).where(table.subject == run_id).order_by(table.number.desc()).limit(1)
+    first = sql.scalar(entries.where(table.what == What.RUN_STARTED))
+    # Whose rejected requests were given back is interrupted by its state only: it had ended.
+    last = sql.scalar(entries.where(table.what != What.RUN_KEY_CHANGED))
+    if first is None and state is RunState.RUNNING:
         audit.append(sql, What.RUN_STARTED, run_id)
+    elif last == What.GIVEN_BACK:
+        audit.append(sql, What.RUN_RESUMED, run_id, {"after": last})
     else:
         audit.append(sql, What.RUN_RESUMED, run_id, {"from": state.value})
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from workbench.campaigns import verdicts
 from workbench.campaigns.content.rendering import ABORTED, RENDER_ERROR
@@ -110,6 +111,7 @@ class Explained:
         cap_key: the user's place is that of this text among all who could be sent to.
         left: how the user left the audience that the campaign keeps, as a sentence; None where that is not so.
         not_recomputed: why the steps that read the lake could not be asked again; None when they were.
+        zone: the account's, in which every instant is told.
     """
 
     run: Run
@@ -124,6 +126,7 @@ class Explained:
     cap_key: str | None = field(repr=False)
     not_recomputed: str | None
     left: str | None = field(default=None, repr=False)
+    zone: ZoneInfo = field(repr=False)
 
     @property
     def differences(self) -> tuple[str, ...]:

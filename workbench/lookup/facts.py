@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -47,10 +48,11 @@ class Fact:
     held_by: str | None = None
 
 
-def qualify(explanation: Explanation, campaign: SavedCampaign) -> Fact:
+def qualify(explanation: Explanation, campaign: SavedCampaign, zone: ZoneInfo) -> Fact:
     """Say which conditions decided."""
     pin = campaign.campaign.segment
-    where = f'segment "{pin.name}" version {pin.version}, as of {explanation.as_of:{INSTANT}}'
+    as_of = explanation.as_of.astimezone(zone)
+    where = f'segment "{pin.name}" version {pin.version}, as of {as_of:{INSTANT}}'
     if not explanation.known:
         return Fact(stops=True, sentence=f"No profile of the user was known, so the user is not in {where}.")
     state = "In" if explanation.holds else "Not in"
@@ -90,7 +92,7 @@ def groups(found: Sequence[Draw], standing: Standing, user_id: str) -> Fact:
     return Fact(stops=False, sentence=sentence, lines=tuple(_draw(draw) for draw in found), held_by=holder)
 
 
-def lake_facts(found: Evidence, campaign: SavedCampaign, consent: Consent) -> dict[str, Fact]:
+def lake_facts(found: Evidence, campaign: SavedCampaign, consent: Consent, zone: ZoneInfo) -> dict[str, Fact]:
     """Return the facts of the steps that read the lake, by step; none for a user without a profile."""
     row = found.row
     if row is None:
@@ -119,7 +121,7 @@ def lake_facts(found: Evidence, campaign: SavedCampaign, consent: Consent) -> di
             else "The settings require no consent.",
             asked=bool(consent.required),
         ),
-        explained.FREQUENCY: _frequency(row["too_often"], found.messages),
+        explained.FREQUENCY: _frequency(row["too_often"], found.messages, zone),
         explained.RENDER: Fact(
             stops=render is not None,
             sentence=f"{render}." if render else "Every value can be rendered."
@@ -209,7 +211,7 @@ def _duplicate(twins: Sequence[Twin], *, stops: bool, control_arm: bool) -> Fact
     return Fact(stops=stops, sentence=sentence, lines=tuple(lines))
 
 
-def _frequency(reason: str | None, messages: pl.DataFrame | None) -> Fact:
+def _frequency(reason: str | None, messages: pl.DataFrame | None, zone: ZoneInfo) -> Fact:
     """Say which messages were counted."""
     if messages is None:
         return Fact(stops=False, sentence="There are no frequency caps.", asked=False)
@@ -217,7 +219,8 @@ def _frequency(reason: str | None, messages: pl.DataFrame | None) -> Fact:
     for run_id, verdict, send_at, own, through in messages.head(MOST_MESSAGES).iter_rows():
         had = "had a message of" if verdict == SEND else "held out, would have had a message of"
         who = f" through {through}, who shares an address," if through else ""
-        lines.append(f"{send_at:%Y-%m-%d %H:%M} UTC{who} {had} {run_id}{' (this campaign)' if own else ''}")
+        when = f"{send_at.astimezone(zone):{INSTANT}}"
+        lines.append(f"{when}{who} {had} {run_id}{' (this campaign)' if own else ''}")
     if messages.height > MOST_MESSAGES:
         lines.append(f"and {messages.height - MOST_MESSAGES:,} earlier ones")
     sentence = f"Stopped by the {reason}." if reason else "No frequency cap stops the user."

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -47,7 +48,7 @@ def explain_run(workspace: Workspace, run_id: str, user_id: str) -> Explained:
     again = _ask(workspace, run, campaign, frozen, user_id, qualified=row is not None)
     left = leaving.sentence(workspace, run, user_id)
     if row is None:
-        return replace(_not_qualified(run, user_id, campaign, again), left=left)
+        return replace(_not_qualified(run, user_id, campaign, again, workspace.zone), left=left)
     return Explained(
         run=run,
         user_id=user_id,
@@ -61,6 +62,7 @@ def explain_run(workspace: Workspace, run_id: str, user_id: str) -> Explained:
         cap_key=again.cap_key,
         not_recomputed=again.why_not,
         left=left,
+        zone=workspace.zone,
     )
 
 
@@ -143,9 +145,11 @@ def _refuse_unknown(workspace: Workspace, run: Run, user_id: str) -> None:
             ) from error
 
 
-def _not_qualified(run: Run, user_id: str, campaign: SavedCampaign, again: _Again) -> Explained:
+def _not_qualified(
+    run: Run, user_id: str, campaign: SavedCampaign, again: _Again, zone: ZoneInfo
+) -> Explained:
     """Explain a user who has no row in the run."""
-    found = None if again.explanation is None else facts.qualify(again.explanation, campaign)
+    found = None if again.explanation is None else facts.qualify(again.explanation, campaign, zone)
     first = Step(
         name=explained.QUALIFY,
         answer=Answer.STOPS,
@@ -158,7 +162,7 @@ def _not_qualified(run: Run, user_id: str, campaign: SavedCampaign, again: _Agai
     return Explained(
         run=run, user_id=user_id, arm=None, held_by=None, verdict=explained.NOT_QUALIFIED, reason=None,
         source_request_id=None, steps=(first, *(_not_reached(name, explained.QUALIFY) for name in ORDER[1:])),
-        draws=again.draws, cap_key=again.cap_key, not_recomputed=again.why_not,
+        draws=again.draws, cap_key=again.cap_key, not_recomputed=again.why_not, zone=zone,
     )  # fmt: skip
 
 
@@ -168,14 +172,14 @@ def _steps(
     """Return every step of a qualified user; the answers are those that the run recorded."""
     found: dict[str, Fact] = {}
     if again.explanation is not None:
-        found[explained.QUALIFY] = facts.qualify(again.explanation, campaign)
+        found[explained.QUALIFY] = facts.qualify(again.explanation, campaign, workspace.zone)
     found[explained.SAFETY] = _safety(workspace, run, campaign)
     if again.cap_salt is not None:
         found[explained.CONTROL] = facts.groups(again.draws, again.standing, row["user_id"])
     recomputed = None
     if again.evidence is not None:
         consent = workspace.settings.consent
-        found |= facts.lake_facts(again.evidence, campaign, consent)
+        found |= facts.lake_facts(again.evidence, campaign, consent, workspace.zone)
         recomputed = again.evidence.decided
     if again.cap_salt is not None and again.cap_key is not None and _could_be_sent(row):
         folder = workspace.settings.directory

@@ -42,8 +42,9 @@ class DryRun:
     Attributes:
         plan: with the instants ``as_of`` and ``send_at`` that give these bytes again.
         folder: holds ``audience.parquet``, ``requests.jsonl`` (one body a line) and ``dry-run.json``.
-        batches: of these users.
-        leaving: users who leave the audience, with a batch each.
+        users: who are sent to.
+        batches: in all of the requests.
+        leaving: users who leave the audience, with a batch without an event each, which are among the batches.
         bytes: of all bodies, without the ends of the lines.
         sha256: of ``requests.jsonl``.
         existing: the run that the occurrence has; its bodies are what is sent, not these.
@@ -116,7 +117,7 @@ def dry_run(
         requests=len(requests),
         users=sum(request.users for request in requests if request.kind is Kind.MESSAGE),
         leaving=sum(request.users for request in requests if request.kind is Kind.LEAVE),
-        batches=sum(request.batches for request in requests if request.kind is Kind.MESSAGE),
+        batches=sum(request.batches for request in requests),
         bytes=sum(request.length for request in requests),
         sha256=digest,
         existing=existing,

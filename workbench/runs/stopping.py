@@ -1,6 +1,7 @@
 """Stop a run for good: nothing is taken up any more, what is in flight is finished and recorded."""
 
 import time
+from collections.abc import Callable
 
 from workbench.errors import BusyError, InputError
 from workbench.export.ledger import UNFINISHED, Run, RunState
@@ -15,6 +16,10 @@ from workbench.workspace import Workspace
 LOOK = 0.2
 
 
+def nobody(run: Run) -> None:
+    """Tell nobody that a run was stopped before."""
+
+
 def stop(
     workspace: Workspace,
     run: str,
@@ -23,6 +28,7 @@ def stop(
     timeout: float = 120,
     report: Report = silent,
     clock: Clock = utc_now,
+    already: Callable[[Run], None] = nobody,
 ) -> Run:
     """Stop a run and wait until nothing of it is in flight; it cannot be resumed.
 
@@ -33,6 +39,8 @@ def stop(
         timeout: seconds to wait for the process that sends it.
         report: told the users that are finished and those to send.
         clock: gives the instant of the end.
+        already: told of a run that somebody has stopped before: who and why stay as they are, and this reason is
+            recorded nowhere, for it has stopped nothing.
 
     Returns:
         The run: stopped, or complete where its last request was out before.
@@ -45,9 +53,11 @@ def stop(
     ledger, said = workspace.ledger, reason(because)
     ledger.get(run)
     note = f"stopped by {actor()}" + (f": {said}" if said else "")
-    state = ledger.ask_to_stop(run, note, because=said)
+    state, is_asked = ledger.ask_to_stop(run, note, because=said)
     if state in {RunState.COMPLETED, RunState.BLOCKED}:
         raise InputError(f"{run} is {state}; there is nothing to stop")
+    if not is_asked:
+        already(ledger.get(run))
     until = time.monotonic() + timeout
     while (found := ledger.get(run)).state is RunState.STOPPING:
         try:

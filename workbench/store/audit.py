@@ -207,6 +207,26 @@ class Trail:
         with self._database.reading() as sql:
             return Entries(_entry(row) for row in reversed(sql.execute(query).mappings().all()))
 
+    def subjects(self) -> list[str]:
+        """Return what there are entries about, by name.
+
+        Raises:
+            StoreError: the database fails.
+        """
+        return self._distinct(tables.audit.c.subject)
+
+    def people(self) -> list[str]:
+        """Return who has done something, by name.
+
+        Raises:
+            StoreError: the database fails.
+        """
+        return self._distinct(tables.audit.c.who)
+
+    def _distinct(self, column: "sa.Column[str]") -> list[str]:
+        with self._database.reading() as sql:
+            return sorted(sql.scalars(sa.select(column).distinct()))
+
     def check(self, *, up_to: int | None = None, expect: str | None = None) -> Chain:
         """Compute every digest anew, from the first entry on, in bounded memory.
 

@@ -39,6 +39,19 @@ class Database:
         """Show no password."""
         return f"Database({self.url.set(query={}).render_as_string(hide_password=True)!r})"
 
+    @property
+    def told(self) -> str:
+        """Say which database it is: its file, or its server; neither a user nor a password."""
+        if self.is_sqlite:
+            return f"SQLite, {self.url.database or 'in memory'}"
+        kind = {"postgresql": "PostgreSQL"}.get(self.url.get_backend_name(), self.url.get_backend_name())
+        at = (
+            f"{self.url.host}{f':{self.url.port}' if self.url.port else ''}"
+            if self.url.host
+            else "a local socket"
+        )
+        return f"{kind} at {at}, database {self.url.database or 'of the same name as the user'}"
+
     def close(self) -> None:
         """Close the connections that no transaction holds; the next transaction opens a new one."""
         self._engine.dispose()
