@@ -227,3 +227,18 @@ def test_a_database_that_is_no_url_is_wrong_input(shop: Account, run: Run) -> No
         assert "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE" in found.err
         assert "s3cret" not in found.err
         assert found.out == ""
+
+
+def test_a_run_that_only_takes_users_out_is_rehearsed(tmp_path: Path, receiver: Receiver) -> None:
+    """Nobody is sent to, and the leaves have to arrive all the same."""
+    account = club(tmp_path, range(5), of=5)
+    sent(account, 0)
+    gold(account, [], 1, of=5)
+    at = day(1)
+    found = rehearse(
+        account.workspace, "club", occurrence=at, as_of=at, faults=["500-after"], kills="after request 1"
+    )
+    assert found.plan.to_send == 0
+    assert [(row.holds, row.arrived.users, row.leaves) for row in found.rows] == [
+        (True, 0, Leaves(arrived=5, expected=5))
+    ] * 3

@@ -27,6 +27,7 @@ from workbench.cli import (
     sending,
     serve,
     settling,
+    stopping,
     trying,
 )
 from workbench.cli.output import err, out
@@ -68,6 +69,7 @@ app.command("rehearse")(rehearsing.rehearse)
 app.command("send")(sending.send)
 app.command("resume")(sending.resume)
 app.add_typer(sending.history, name="runs")
+sending.history.command("stop")(stopping.stop)
 sending.history.command("verify")(proof.verify)
 sending.history.command("leaks")(proof.leaks)
 sending.history.command("rejected")(rejected.list_rejected)

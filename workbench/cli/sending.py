@@ -16,11 +16,10 @@ from workbench.campaigns.membership import sentence
 from workbench.cli import drying
 from workbench.cli.data import parse_instant
 from workbench.cli.measure import power_json, show_options
-from workbench.cli.output import Because, Config, Json, answer, err, local, out, waterfall
+from workbench.cli.output import Config, Json, answer, local, out, waterfall
 from workbench.errors import InputError, UndeliveredError
 from workbench.export.ledger import Kind, Purpose, RequestState, Run, RunState
 from workbench.runs import Plan, Receipt
-from workbench.store.audit import What
 from workbench.workspace import Workspace, open_workspace
 
 Campaign = Annotated[str, typer.Argument(help="The id of a saved campaign.")]
@@ -149,48 +148,8 @@ def show_run(
     """Show one run: its verdicts, and what became of the users it sent to."""
     workspace = open_workspace(config)
     found = workspace.ledger.get(run)
-    receipt = _receipt(workspace, found)
+    receipt = recorded(workspace, found)
     answer(receipt_json(receipt), as_json=json, show=lambda: show_receipt(workspace, receipt, now_sent=False))
-
-
-@history.command("stop")
-def stop_run(
-    run: Annotated[str, typer.Argument(help="The id of a run.")],
-    because: Because = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for what is in flight.", min=0)] = 120,
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """Stop a run for good: nothing more is taken up, what is in flight is finished and recorded."""
-    workspace = open_workspace(config)
-    before: list[Run] = []
-    found = runs.stop(
-        workspace,
-        run,
-        because=because,
-        timeout=timeout,
-        report=progress.bar(silent=json),
-        already=before.append,
-    )
-    receipt = _receipt(workspace, found)
-    said = _stopped_before(workspace, before[0], because) if before else None
-    answer(
-        {**receipt_json(receipt), "stopped_before": said}, as_json=json,
-        show=lambda: show_receipt(workspace, receipt, now_sent=False),
-    )  # fmt: skip
-    if said is not None:
-        err.print(f"[yellow]{escape(said)}[/]", soft_wrap=True)
-
-
-def _stopped_before(workspace: Workspace, run: Run, because: str | None) -> str:
-    """Say who has stopped a run already and why, and that a new reason is not kept."""
-    entry = next(iter(workspace.trail.entries(about=run.run_id, what=[What.RUN_STOPPED], limit=1)), None)
-    said = run.note or "stopped"
-    if entry is not None:
-        why = entry.details.get("because")
-        said = f"stopped by {entry.who} on {local(entry.at, workspace.zone)}" + (f": {why}" if why else "")
-    kept = f'; "{because.strip()}" is not recorded, for it stopped nothing' if because else ""
-    return f"{run.run_id} was {said} (before this); nothing was changed{kept}"
 
 
 def show_leaving(planned: Plan) -> None:
@@ -259,7 +218,7 @@ def _show_left(workspace: Workspace, receipt: Receipt) -> None:
         out.print(f"  [yellow]{users:,} {state} (leaving)[/]: {escape(words)}")
 
 
-def _receipt(workspace: Workspace, run: Run) -> Receipt:
+def recorded(workspace: Workspace, run: Run) -> Receipt:
     """Return what the ledger holds of a run, as of a send of nobody."""
     message, leave = (workspace.ledger.totals(run.run_id, kind) for kind in (Kind.MESSAGE, Kind.LEAVE))
     return Receipt(run=run, sent_now=0, was_complete=True, users=message, leaving=leave)

@@ -167,5 +167,5 @@ def _refuse(planned: Plan) -> None:
         raise InputError(
             f"{planned.run_id} is blocked by the safety check: {planned.blocked}; there is nothing to rehearse"
         )
-    if not planned.to_send:
+    if not planned.to_send and not (planned.leaving and planned.leaving.told.height):
         raise InputError(f"{planned.run_id} would send to nobody; there is nothing to rehearse")
