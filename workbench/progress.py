@@ -48,6 +48,7 @@ class Line:
         """Draw nothing yet."""
         self._silent = silent
         self._drawn: tqdm[Any] | None = None
+        self._text = ""
 
     def show(self, text: str, done: int, total: int) -> None:
         """Draw the line, or draw it again: what is at work, and how many are done."""
@@ -56,11 +57,13 @@ class Line:
         if self._drawn is None:
             quiet = True if os.environ.get("TQDM_DISABLE") else None
             # All rows alike: a mean of the last few would jump with each slow one.
-            self._drawn = tqdm(total=total, leave=False, smoothing=0, disable=quiet)
+            self._drawn = tqdm(total=total, leave=False, smoothing=0, miniters=0, disable=quiet)
         self._drawn.total = total
-        self._drawn.set_description_str(text, refresh=False)
+        # The same once more moves the clock, at most ten times a second.
         self._drawn.update(done - self._drawn.n)
-        self._drawn.refresh()
+        if text != self._text:
+            self._text = text
+            self._drawn.set_description(text)
 
     @contextmanager
     def above(self) -> Iterator[None]:

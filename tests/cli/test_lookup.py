@@ -9,7 +9,9 @@ from accounts import NOW, Account
 from command_line import Run
 
 from workbench import runs
+from workbench.display.lookup import explained_html
 from workbench.export.sandbox import Receiver
+from workbench.lookup import explain_run
 
 
 @pytest.fixture
@@ -30,6 +32,9 @@ def test_explain_says_every_step(run: Run, shop: Account, run_id: str) -> None:
     assert "who could be sent to, in hash order; the cap is 500." in text
     assert f'md5("test-salt/control/hello:{user}") begins with' in text
     assert "Every step was asked again" in text
+    assert text.count("as of 2026-07-01 08:00 EDT") == 2
+    assert "UTC" not in text
+    assert explained_html(explain_run(shop.workspace, run_id, user)).count("as of 2026-07-01 08:00 EDT") == 2
     found = json.loads(run("explain", "--run", run_id, "--user", user, "--json", *config).out)
     assert (found["verdict"], found["reason"], found["agrees"]) == (
         "not sent",

@@ -143,8 +143,9 @@ def test_a_terminal_has_a_live_line(shop: Account, tmp_path: Path) -> None:
     command = ["stty", "rows", "24", "cols", "80"]
     subprocess.run(command, stdin=slave, check=True)
     inherited = {name: text for name, text in os.environ.items() if name not in {"TQDM_DISABLE", "COLUMNS"}}
+    options = ["--fault", "late-202", "--fault", "rejected", "--kill", "after commit 2"]
     process = subprocess.Popen(
-        [*COMMAND, "--fault", "rejected", "--kill", "after commit 2", "-c", str(shop.config)],
+        [*COMMAND, *options, "-c", str(shop.config)],
         env={**inherited, "PYTHONPATH": str(ROOT), "TERM": "xterm"}, stdout=slave, stderr=slave,
     )  # fmt: skip
     os.close(slave)
@@ -160,10 +161,13 @@ def test_a_terminal_has_a_live_line(shop: Account, tmp_path: Path) -> None:
     os.close(master)
     assert process.wait(timeout=60) == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
-    live = re.findall(r"\r([a-z0-9 ]+): +\d+%.*?(\d)/3 \[", text)
-    assert {("none", "0"), ("rejected", "1"), ("kill after commit 2", "2")} <= set(live)
+    live = re.findall(r"\r([a-z0-9 -]+): +\d+%.*?(\d)/4 \[([\d:]+)", text)
+    expected = {("none", "0"), ("late-202", "1"), ("rejected", "2"), ("kill after commit 2", "3")}
+    assert expected <= {(name, done) for name, done, _ in live}
+    # When it begins, when its row is printed, and in between: each time-out takes two seconds.
+    assert len({elapsed for name, _, elapsed in live if name == "late-202"}) >= 3
     rows = [line.rstrip() for line in re.split(r"[\r\n]+", text) if line[:1] in "✓✗?" and line.strip()]
-    assert [row.split()[1] for row in rows] == ["none", "rejected", "kill"]
+    assert [row.split()[1] for row in rows] == ["none", "late-202", "rejected", "kill"]
     assert all(len(row) <= 80 for row in rows)
     assert "\n  400 users once, 100 rejected and told as such" in text.replace("\r\n", "\n")
 
