@@ -108,7 +108,7 @@ def test_a_log_has_each_row_when_it_is_finished(shop: Account, tmp_path: Path) -
     assert re.search(r"^\d+\.\d s for the first: about \d+ s for the 3 to come$", said, re.MULTILINE)
     done = 1 + rest.count("✓")
     assert done in {1, 2, 3}
-    assert f"interrupted after {done} of 4 sends, in " in said
+    assert f'interrupted after {done} of 4 sends, while "' in said
     assert "its copy of the account is deleted" in said
     assert f"500 of 1,000 users in 5 requests, {done} of 4 times, ledger on sqlite" in rest
     assert list(temporary.iterdir()) == []
@@ -133,7 +133,7 @@ def test_a_program_gets_the_finished_rows(shop: Account, tmp_path: Path, number:
     assert process.returncode == code
     assert [row["name"] for row in found["rows"]] == ["none"]
     assert (found["interrupted"], found["holds"], found["total"]) == (True, None, 2)
-    assert "interrupted after 1 of 2 sends, in late-202" in said
+    assert 'interrupted after 1 of 2 sends, while "late-202" was at work' in said
     assert list(temporary.iterdir()) == []
 
 

@@ -138,7 +138,7 @@ def left(found: Rehearsal) -> str:
 
 def interrupted(found: Rehearsal) -> str:
     """Say where a person stopped it."""
-    at = f", in {found.ahead[0]}" if found.ahead else ""
+    at = f', while "{found.ahead[0]}" was at work' if found.ahead else ""
     kept = "what there is stays in that folder" if found.folder else "its copy of the account is deleted"
     return f"interrupted after {len(found.rows):,} of {many(found.total, 'send')}{at}; {kept}"
 

@@ -16,6 +16,7 @@ from workbench.cli.output import Config, Json, answer, err
 from workbench.cli.rehearsed import Shown, interrupted
 from workbench.cli.sending import AsOf, Campaign, Occurrence
 from workbench.errors import CancelledError, UndeliveredError
+from workbench.export.signals import HEARD
 from workbench.rehearsal import FAULTS, Rehearsal
 from workbench.rehearsal import rehearse as rehearse_
 from workbench.rehearsal.points import NAMES, SOME
@@ -53,7 +54,7 @@ def rehearse(
     workspace = open_workspace(config)
     kills = kill or [SOME]
     shown = Shown(silent=json)
-    with _ended_by_sigterm():
+    with _ended_by_signals():
         try:
             rehearse_(
                 workspace,
@@ -68,13 +69,11 @@ def rehearse(
                 told=shown.told,
             )
         except (KeyboardInterrupt, SystemExit) as signalled:
-            # The command ends now; a second Ctrl-C does not change how.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            _hear_nothing_more()
             shown.line.close()
-            if shown.found is None:
-                raise
             _end(shown, json=json, interrupted=True)
-            err.print(f"[yellow]{escape(interrupted(shown.found))}[/]", soft_wrap=True)
+            said = interrupted(shown.found) if shown.found else "interrupted before the first send was begun"
+            err.print(f"[yellow]{escape(said)}[/]", soft_wrap=True)
             sys.exit(INTERRUPTED if isinstance(signalled, KeyboardInterrupt) else signalled.code)
         finally:
             shown.line.close()
@@ -104,14 +103,29 @@ def _json(found: Rehearsal) -> dict[str, Any]:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def _ended_by_signals() -> Iterator[None]:
     """Let SIGTERM end the command as Ctrl-C does: nothing is left behind."""
-    before = signal.signal(signal.SIGTERM, _exit)
+    before = {number: signal.signal(number, _break_off) for number in HEARD}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if not _is_deaf():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
-def _exit(number: int, frame: FrameType | None) -> Never:
+def _break_off(number: int, frame: FrameType | None) -> Never:
+    _hear_nothing_more()
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     sys.exit(128 + number)
+
+
+def _hear_nothing_more() -> None:
+    """The command ends now: an impatient second Ctrl-C must not break off what takes the copy away."""
+    for number in HEARD:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _is_deaf() -> bool:
+    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
