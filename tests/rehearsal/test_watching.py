@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from accounts import NOW, Account
 from audiences import club, day, gold, sent
 from command_line import Run
 
+from workbench import display
 from workbench.errors import InputError
 from workbench.export.sandbox import Receiver
 from workbench.rehearsal import Rehearsal, rehearse
@@ -246,3 +248,10 @@ def test_a_run_that_only_takes_users_out_is_rehearsed(tmp_path: Path, receiver: 
     assert [(row.holds, row.arrived.users, row.leaves) for row in found.rows] == [
         (True, 0, Leaves(arrived=5, expected=5))
     ] * 3
+    text, html, _ = display.SHOWN[Rehearsal]
+    assert '<th scope="col" class="wb-number">Leaving</th>' in html(found)
+    assert html(found).count("5/5") == 3
+    so_far = replace(found, rows=found.rows[:1], ahead=("500-after", "kill after request 1"))
+    assert text(so_far).endswith("nobody was sent to; not finished: 1 of 3")
+    assert "Nobody was sent to; not finished: 1 of 3." in html(so_far)
+    assert "not finished" not in text(found) + html(found)
