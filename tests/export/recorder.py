@@ -41,7 +41,7 @@ class Recorder:
                     number = len(recorder.arrivals)
                 status, headers = recorder.answer(number)
                 time.sleep(recorder.seconds)
-                self.send_response(status)
+                self.send_response_only(status)
                 for name, value in {"Content-Length": "0", **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()

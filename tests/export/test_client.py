@@ -1,9 +1,11 @@
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from export.recorder import ACCEPTED, Recorder
 from pydantic import SecretStr
 
 from workbench.export.client import Client, Line, Outcome
@@ -80,6 +82,61 @@ def test_retry_after_is_waited_for(line: Line, receiver: Receiver, tmp_path: Pat
     line.send(BODY, 1)
     second, first = report(tmp_path / "sandbox").last_requests
     assert (second.received_at - first.received_at).total_seconds() >= 1.0
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose local time is not UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+SENT = "Wed, 25 Nov 2026 20:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "date", "seconds"),
+    [
+        ("7", SENT, 7.0),
+        ("0", SENT, 0.0),
+        ("9" * 400, SENT, 120.0),
+        ("Wed, 25 Nov 2026 20:00:07 GMT", SENT, 7.0),
+        ("Wednesday, 25-Nov-26 20:00:07 GMT", SENT, 7.0),
+        ("Wed Nov 25 20:00:07 2026", SENT, 7.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", SENT, 120.0),
+        ("Wed, 25 Nov 2026 20:00:00 GMT", SENT, None),
+        ("Wed, 25 Nov 2026 19:59:00 GMT", SENT, None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", "soon", None),
+        ("Wed, 25 Nov 99999 20:00:07 GMT", SENT, None),
+        ("Wed, 25 Nov 2026 20:00:07 +9999", SENT, None),
+        ("Wed, 99999999999999 Nov 2026 20:00:07 GMT", SENT, None),
+        ("soon", SENT, None),
+        ("-5", SENT, None),
+        ("1.5", SENT, None),
+        ("", SENT, None),
+    ],
+)
+@pytest.mark.usefixtures("tokyo")
+def test_how_long_the_receiver_asks_to_wait(retry_after: str, date: str, seconds: float | None) -> None:
+    """Seconds or a date, which is held against the answer's own: a wrong clock here changes nothing. Never over two minutes."""
+    asked = {"Retry-After": retry_after, "Date": date}
+    with Recorder(answer=lambda n: (429, asked)) as recorder, line_to(recorder.url) as line:
+        assert line.post(BODY).retry_after == seconds
+
+
+def test_a_date_is_waited_for() -> None:
+    """The second request comes when the receiver said, years off by this machine's clock."""
+    asked = {"Retry-After": "Wed, 25 Nov 2020 20:00:01 GMT", "Date": "Wed, 25 Nov 2020 20:00:00 GMT"}
+    with (
+        Recorder(answer=lambda n: (429, asked) if n == 1 else ACCEPTED) as recorder,
+        line_to(recorder.url) as line,
+    ):
+        assert line.send(BODY, 1).outcome is Outcome.ACCEPTED
+    (first, _), (second, _) = recorder.arrivals
+    assert second - first >= 1.0
 
 
 def test_the_key_is_in_no_text(line: Line, receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,8 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
@@ -268,8 +270,23 @@ def _start(response: requests.Response, deadline: float) -> bytes:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    seconds = response.headers.get("Retry-After", "")
-    return min(float(seconds), LONGEST_PAUSE) if seconds.isdecimal() else None
+    """Seconds, or a date: held against the answer's own, so that no clock here can be wrong; one without asks for nothing."""
+    text = response.headers.get("Retry-After", "")
+    if text.isdecimal():
+        return min(float(text), LONGEST_PAUSE)
+    until, now = _instant(text), _instant(response.headers.get("Date", ""))
+    if until is None or now is None or until <= now:
+        return None
+    return min(until - now, LONGEST_PAUSE)
+
+
+def _instant(text: str) -> float | None:
+    """A date of HTTP as seconds since 1970; None for anything else."""
+    try:
+        found = parsedate_to_datetime(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _number(response: requests.Response, header: str, most: int) -> int | None:
