@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -117,6 +118,69 @@ def test_an_older_run_that_is_finished_later(tmp_path: Path, receiver: Receiver)
     assert inside(folder) == {1}
 
 
+@pytest.mark.parametrize("answers", ["ok, 403", "ok, 503*2", "403"])
+def test_a_leave_that_a_newer_run_has_decided_anew_is_not_sent(
+    tmp_path: Path, receiver: Receiver, answers: str
+) -> None:
+    """Who was to leave and qualifies again stays in, by whatever the older run has left; its messages are sent."""
+    folder = tmp_path / "sandbox"
+    account = club(tmp_path, [0, 1, 2])
+    sent(account, 0)
+    gold(account, [1, 2, 3], 1)
+    receiver.play(parse_answers(answers))
+    with pytest.raises(DestinationError):
+        sent(account, 1)
+    older = account.workspace.ledger.newest()[0].run_id
+    gold(account, [0, 1, 3], 2)
+    newer = sent(account, 2).run
+    assert inside(folder) == {0, 1, 3}
+    why_not = f"{older} has leaves that are not sent: {newer.run_id} has decided since who leaves"
+    with pytest.raises(InputError, match=f"{why_not}; end it with: workbench runs stop {older}"):
+        runs.resume(account.workspace, older, clock=lambda: day(3))
+    assert inside(folder) >= {0, 1, 3}
+    assert stands(account, older, Kind.MESSAGE) == {"accepted": 3}
+    assert "accepted" not in stands(account, older, Kind.LEAVE)
+    ended = runs.stop(account.workspace, older)
+    assert ended.state is RunState.STOPPED
+    assert proof.verify(account.workspace, older).holds is True
+    sent(account, 4)
+    assert inside(folder) == {0, 1, 3}
+
+
+def test_a_leave_given_back_after_a_newer_run_is_not_sent(tmp_path: Path, receiver: Receiver) -> None:
+    """Redriving cannot take out who is in again either."""
+    account = club(tmp_path, [0, 1])
+    sent(account, 0)
+    gold(account, [1], 1)
+    receiver.play(parse_answers("ok, 400"))
+    older = sent(account, 1).run.run_id
+    gold(account, [0, 1], 2)
+    sent(account, 2)
+    runs.redrive(account.workspace, older, runs.rejected(account.workspace, older), now=day(2))
+    with pytest.raises(InputError, match="has leaves that are not sent"):
+        runs.resume(account.workspace, older, clock=lambda: day(3))
+    assert inside(tmp_path / "sandbox") == {0, 1}
+    assert account.workspace.ledger.get(older).state is RunState.INTERRUPTED
+
+
+def test_a_newer_run_that_decides_nothing_takes_no_leave_away(tmp_path: Path, receiver: Receiver) -> None:
+    """Blocked: what the older run has left is sent when it is resumed."""
+    account = club(tmp_path, [0, 1, 2])
+    sent(account, 0)
+    gold(account, [1, 2], 1)
+    receiver.play(parse_answers("ok, 403"))
+    with pytest.raises(DestinationError):
+        sent(account, 1)
+    older = account.workspace.ledger.newest()[0].run_id
+    account.save_campaign(
+        "club", "gold", membership=KEEPS, safety_check={"more_than": 1}, alert_to=["json://127.0.0.1:9"]
+    )
+    assert sent(account, 2).run.state is RunState.BLOCKED
+    done = runs.resume(account.workspace, older, clock=lambda: day(3))
+    assert (done.run.state, done.left_now) == (RunState.COMPLETED, 1)
+    assert inside(tmp_path / "sandbox") == {1, 2}
+
+
 def test_an_old_leave_is_not_sent(tmp_path: Path, receiver: Receiver) -> None:
     """The receiver has forgotten the ids by then; the next run does what is left."""
     account = club(tmp_path, [0, 1])
@@ -176,7 +240,8 @@ def test_two_processes_at_once(tmp_path: Path, receiver: Receiver) -> None:
         each.communicate(timeout=180)
     for run in account.workspace.ledger.newest():
         if run.state is not RunState.COMPLETED:
-            runs.resume(account.workspace, run.run_id)
+            with suppress(InputError):
+                runs.resume(account.workspace, run.run_id)
     assert {run.occurrence for run in account.workspace.ledger.newest()} == {day(0), day(1), day(2)}
     assert once(tmp_path / "sandbox")
     done = runs.execute(account.workspace, planned(account, 3))
@@ -241,7 +306,9 @@ def test_a_dry_run_has_the_bytes_of_the_send(tmp_path: Path, receiver: Receiver)
     before = runs.dry_run(account.workspace, planned(account, 2))
     assert (before.users, before.batches, before.leaving, before.requests) == (1, 3, 2, 2)
     sent(account, 2)
-    runs.resume(account.workspace, older, clock=lambda: day(3))
+    with pytest.raises(InputError, match="has leaves that are not sent"):
+        runs.resume(account.workspace, older, clock=lambda: day(3))
+    assert stands(account, older, Kind.MESSAGE) == {"accepted": 3}
     gold(account, [5], 4)
     receiver.play(parse_answers("drop-after*2"))
     with pytest.raises(DestinationError):

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from workbench.errors import BusyError, StoreError
 from workbench.export import trail
 from workbench.export.hold import Hold
-from workbench.export.ledger import UNFINISHED, Request, RequestState, RunState
+from workbench.export.ledger import UNFINISHED, Kind, Request, RequestState, RunState
+from workbench.export.order import decided_since
 from workbench.store import tables
 from workbench.store.audit import What
 
@@ -58,9 +59,13 @@ class Marks:
         self._run_id = run_id
         self._after = 0
         self._doubtful: frozenset[int] = frozenset()
+        self._newer: str | None = None
 
     def start(self) -> RunState:
-        """Record that the run is being sent, unless it has ended or is to stop; return its state."""
+        """Record that the run is being sent, unless it has ended or is to stop; return its state.
+
+        Its leaves are not taken when a newer run has decided since who leaves: they would take out who is in again.
+        """
         table = tables.requests
         with self._hold.transaction() as sql:
             state = found = self._state(sql)
@@ -68,6 +73,7 @@ class Marks:
                 table.c.run_id == self._run_id, table.c.state.in_(DOUBTFUL)
             )
             self._doubtful = frozenset(sql.scalars(query))
+            self._newer = decided_since(sql, self._run_id)
             if found in {RunState.RUNNING, RunState.INTERRUPTED}:
                 state = RunState.RUNNING
                 sql.execute(self._run().values(state=state, note=None, finished_at=None))
@@ -144,9 +150,14 @@ class Marks:
             if found in ENDED:
                 return found
             if state is RunState.COMPLETED:
-                left = sa.select(sa.func.count()).select_from(table)
-                left = left.where(table.c.run_id == self._run_id, table.c.state.in_(UNFINISHED))
-                if sql.scalar(left):
+                left = sa.select(table.c.kind).where(
+                    table.c.run_id == self._run_id, table.c.state.in_(UNFINISHED)
+                )
+                kinds = set(sql.scalars(left.distinct()))
+                if kinds == {Kind.LEAVE} and self._newer is not None:
+                    state = RunState.INTERRUPTED
+                    note = f"leaves are not sent: {self._newer} has decided since who leaves"
+                elif kinds:
                     raise StoreError(f"{self._run_id} has requests that were not sent; it is not complete")
             if found is RunState.STOPPING and state is not RunState.COMPLETED:
                 state = RunState.STOPPED
@@ -159,6 +170,11 @@ class Marks:
             sql.execute(self._run().values(values))
             trail.ended(sql, self._run_id, state)
         return state
+
+    @property
+    def newer(self) -> str | None:
+        """The run that has decided after this one who leaves; None for none."""
+        return self._newer
 
     def _run(self) -> sa.Update:
         return tables.runs.update().where(tables.runs.c.run_id == self._run_id)
@@ -192,10 +208,14 @@ class Marks:
     def _take(self, sql: sa.Connection, room: int) -> tuple[list[Request], list[int]]:
         """Mark the next requests ``sent``; one that is being sent and was not at the start is a stranger's."""
         table = tables.requests
+        kinds = (Kind.MESSAGE,) if self._newer is not None else tuple(Kind)
         query = (
             sa.select(table)
             .where(
-                table.c.run_id == self._run_id, table.c.number > self._after, table.c.state.in_(UNFINISHED)
+                table.c.run_id == self._run_id,
+                table.c.number > self._after,
+                table.c.state.in_(UNFINISHED),
+                table.c.kind.in_(kinds),
             )
             .order_by(table.c.number)
             .limit(room)
