@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,12 +12,16 @@ import pytest
 import sqlalchemy as sa
 from accounts import Account, make_account
 from export.recorder import ACCEPTED, Recorder, Reply
-from export.sendable import RUN_ID, reserve, send
+from export.sendable import CREDENTIALS, RUN_ID, reserve, send
 
 from workbench.errors import BusyError, CredentialsError, DestinationError, StoreError
+from workbench.export.client import Client
+from workbench.export.crew import FRESH, Crew
+from workbench.export.frozen import Bodies
 from workbench.export.ledger import RequestState, RunState
 from workbench.export.marks import Mark, Marks
 from workbench.export.sandbox import Receiver, parse_answers, report
+from workbench.settings import MParticle
 from workbench.store.lake import utc_now
 from workbench.workspace import open_workspace
 
@@ -308,3 +313,28 @@ def test_threads_end_with_the_sending(account: Account) -> None:
         names = {thread.name for thread in threading.enumerate()}
     assert not {"sender", "watch"} & names
     assert threading.active_count() <= before
+
+
+def test_nothing_begins_while_the_ledger_is_silent(account: Account) -> None:
+    """What was handed over waits when nobody has said lately that the run goes on, and begins when somebody does."""
+    run = reserve(account, 4)
+    requests = account.workspace.ledger.requests(RUN_ID)
+    options = MParticle(in_flight=4, batches_per_second=100_000)
+    with (
+        Recorder() as recorder,
+        Bodies(account.workspace.settings.directory / run.bodies_path) as bodies,
+        Client(recorder.url, CREDENTIALS, options) as client,
+        Crew(client, bodies.read) as crew,
+    ):
+        crew.hand(requests[:1])
+        assert crew.collect(0.3) == []
+        crew.renew()
+        assert [done.request.number for done in crew.collect(10)] == [1]
+        time.sleep(2 * FRESH)
+        crew.hand(requests[1:])
+        assert crew.collect(0.3) == []
+        assert len(recorder.arrivals) == 1
+        crew.close()
+        found = [*crew.collect(10), *crew.collect(1), *crew.collect(1)]
+    assert [done.answer for done in found] == [None] * 3
+    assert len(recorder.arrivals) == 1

@@ -16,6 +16,7 @@ AHEAD = 0.5
 GROUP = 0.02
 LATELY, SOON = 0.2, 0.04
 MOST_AHEAD = 4
+FRESH = 0.25
 # Where answers are as quick as this, a few threads keep the interpreter busy, and more would hinder each other.
 QUICK, FEW = 0.004, 2
 
@@ -43,6 +44,7 @@ class Crew:
         self._read = read
         self._size = client.options.in_flight
         self._pace = Pace(client.options.batches_per_second)
+        self._pace.renew(0)
         self._threads: list[threading.Thread] = []
         self._waiting: SimpleQueue[Request | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
@@ -85,6 +87,10 @@ class Crew:
                 break
             room -= 1
         return max(room, 0)
+
+    def renew(self) -> None:
+        """The run was not to stop just now: for a moment requests may begin, and no longer if the ledger falls silent."""
+        self._pace.renew(FRESH)
 
     def hand(self, requests: Iterable[Request]) -> None:
         """Let requests be sent, in this order; by as many threads as the last answer's time is worth."""

@@ -25,6 +25,7 @@ class Pace:
         self._full = self._rate = batches_per_second
         self._slowed_at = self._free_at = self._paused_until = float("-inf")
         self._begun: deque[tuple[float, int]] = deque()
+        self._known_until = float("inf")
         self._closed = False
 
     @property
@@ -43,6 +44,9 @@ class Pace:
         with self._changed:
             while not self._closed:
                 now = self._clock()
+                if now >= self._known_until:
+                    self._changed.wait()
+                    continue
                 ready = max(self._free_at, self._paused_until)
                 if now >= ready:
                     self._free_at = max(self._free_at, now) + batches / self._rate_at(now)
@@ -77,6 +81,15 @@ class Pace:
         """Slow down before a refusal: from four fifths of a limit on, to a half when it is reached."""
         if percentage >= NEARLY_FULL:
             self.slow(1 - (min(percentage, 100) - NEARLY_FULL) / 40)
+
+    def renew(self, seconds: float) -> None:
+        """Let attempts begin for so long; then they wait until it is renewed. Without any they never do."""
+        with self._changed:
+            now = self._clock()
+            was_over = now >= self._known_until
+            self._known_until = now + seconds
+            if was_over:
+                self._changed.notify_all()
 
     def sleep(self, seconds: float) -> None:
         """Wait, or until the gate is closed."""

@@ -141,6 +141,8 @@ class _Sending:
             )
         if self._fault is not None or self._found.state is not RunState.RUNNING:
             self._crew.close()
+        else:
+            self._crew.renew()
         if self._lost is None:
             self._crew.hand(self._found.requests)
 
