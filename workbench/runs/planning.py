@@ -32,7 +32,8 @@ class Plan:
     """Everything that a run would do, before it does anything.
 
     Attributes:
-        verdicts: one row a qualified user, see ``campaigns.verdicts.decide``.
+        verdicts: one row a qualified user, see ``campaigns.verdicts.decide``; its texts are categories, which
+            Polars compares in expressions (``pl.col("reason") == "unsubscribed"``).
         audience: the segment as a sentence.
         blocked: why the safety check lets nobody be sent to; None when it does.
         already: the run that this occurrence has had; executing the plan then only finishes it.
