@@ -162,14 +162,7 @@ FROM (SELECT {user} {users} SEMI JOIN suspects USING (user_code) WHERE u.user_co
     marked = pl.concat(rows, how="diagonal").with_columns(duplicate=False, astride=False)
     del rows
     if len(suspects):
-        into = "CREATE OR REPLACE TEMP TABLE known AS"
-        for first, last in parts:
-            within = suspects.filter(suspects.is_between(first, last))
-            if len(within):
-                connection.register("suspects", within.to_frame())
-                limits = {"first": first, "last": last, **salts}
-                engine.execute(connection, f"{into} {closer}", _with(instants, closer, limits))
-                into = "INSERT INTO known"
+        _look_closer(connection, parts, suspects, closer, _with(instants, closer, salts))
         doubled = engine.frame(connection, duplicates.duplicates_sql("known", shared))
         marked = marked.with_columns(
             duplicate=pl.col("user_code").is_in(doubled["user_code"].implode()),
@@ -182,6 +175,23 @@ FROM (SELECT {user} {users} SEMI JOIN suspects USING (user_code) WHERE u.user_co
     connection.unregister("qualified")
     absent = (pl.lit(None, SCHEMA[name]).alias(name) for name in SCHEMA if name not in marked.columns)
     return marked.with_columns(absent).select(*SCHEMA).cast(SCHEMA)  # type: ignore[arg-type]
+
+
+def _look_closer(
+    connection: engine.Connection,
+    parts: "_Parts",
+    suspects: pl.Series,
+    sql: str,
+    parameters: Mapping[str, Any],
+) -> None:
+    """Make the table ``known`` of those who may share an identity; parts without any are passed over."""
+    into = "CREATE OR REPLACE TEMP TABLE known AS"
+    for first, last in parts:
+        within = suspects.filter(suspects.is_between(first, last))
+        if len(within):
+            connection.register("suspects", within.to_frame())
+            engine.execute(connection, f"{into} {sql}", {**parameters, "first": first, "last": last})
+            into = "INSERT INTO known"
 
 
 class _Parts:
