@@ -14,10 +14,11 @@ ACCEPTED: Reply = (202, {})
 
 @dataclass
 class Recorder:
-    """Answers request number ``n`` (from 1, by arrival) with ``answer(n)``, after ``seconds``."""
+    """Answers request number ``n`` (from 1, by arrival) with ``answer(n)`` and ``content``, after ``seconds``."""
 
     answer: Callable[[int], Reply] = lambda number: ACCEPTED
     seconds: float = 0.0
+    content: bytes = b""
     arrivals: list[tuple[float, str]] = field(default_factory=list)
     connections: int = 0
 
@@ -42,9 +43,10 @@ class Recorder:
                 status, headers = recorder.answer(number)
                 time.sleep(recorder.seconds)
                 self.send_response_only(status)
-                for name, value in {"Content-Length": "0", **headers}.items():
+                for name, value in {"Content-Length": str(len(recorder.content)), **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
+                self.wfile.write(recorder.content)
 
             def log_message(self, *args: Any) -> None:
                 """Write no log."""

@@ -1,13 +1,18 @@
+import json
 import logging
 import time
+from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from accounts import Account
 from export.recorder import ACCEPTED, Recorder
+from export.sendable import reserve, send
 from pydantic import SecretStr
 
+from workbench.errors import DestinationError
 from workbench.export.client import Client, Line, Outcome
 from workbench.export.pace import Pace
 from workbench.export.sandbox import Receiver, parse_answers, report
@@ -19,7 +24,7 @@ BODY = (
     b'"events":[]}]'
 )
 
-
+JSON = {"Content-Type": "application/json"}
 CREDENTIALS = Credentials(key=SecretStr("test-key"), secret=SecretStr("test-secret"))
 
 
@@ -148,6 +153,23 @@ def test_the_key_is_in_no_text(line: Line, receiver: Receiver, caplog: pytest.Lo
     assert "test-secret" not in text
     assert "test-key" not in text
     assert "customer_id" not in text
+
+
+@pytest.mark.parametrize("status", [400, 403, 500])
+def test_a_receiver_that_repeats_the_key(team: Account, status: int) -> None:
+    """Its words are kept without the key, as one line that every ledger can hold."""
+    token = b64encode(b"test-key:test-secret").decode()
+    words = f"\ud800 test-key,\0test-secret,\n{token} \x1b[31m" + "x" * 400
+    body = json.dumps({"errors": [{"message": words}]}).encode()
+    run = reserve(team, 3)
+    with (
+        Recorder(lambda number: (status if number > 1 else 202, JSON), content=body) as recorder,
+        suppress(DestinationError),
+    ):
+        send(team, run, recorder.url)
+    answers = team.workspace.ledger.requests(run.run_id)
+    assert (answers[1].answer or "").startswith(f"{status}   ***, ***, ***  [31mxxx")
+    assert len(answers[1].answer or "") == 4 + 300
 
 
 def test_nobody_listening_is_not_taken() -> None:

@@ -3,13 +3,17 @@
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from export.sendable import CREDENTIALS
+from accounts import Account
+from export.sendable import CREDENTIALS, reserve, send
 
+from workbench.errors import SettingsError
 from workbench.export.client import Client, Outcome
+from workbench.export.ledger import RequestState
 from workbench.export.pace import Pace
 from workbench.settings import MParticle
 
@@ -59,6 +63,15 @@ def lying(first: bytes, again: bytes = b"") -> Iterator[Liar]:
     liar = Liar(first, again)
     yield liar
     liar.join()
+
+
+def proxied(patch: pytest.MonkeyPatch, url: str) -> None:
+    """Let everything go over one proxy, or none, whatever this machine has."""
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        patch.delenv(name, raising=False)
+        patch.delenv(name.upper(), raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY") if url else ():
+        patch.setenv(name, url)
 
 
 HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
@@ -119,6 +132,50 @@ def test_a_broken_answer_means_what_its_status_means(said: bytes, outcome: Outco
         client.line(Pace(1e6)) as line,
     ):
         assert line.post(b"[]").outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("receiver", "said", "outcome"),
+    [
+        ("http://receiver.test/v2", b"", Outcome.UNKNOWN),
+        ("http://receiver.test/v2", b"nonsense\r\n\r\n", Outcome.UNKNOWN),
+        ("https://receiver.test/v2", b"HTTP/1.1 502 No\r\n\r\n", Outcome.NOT_TAKEN),
+    ],
+)
+def test_what_a_proxy_had_may_have_been_passed_on(
+    monkeypatch: pytest.MonkeyPatch, receiver: str, said: bytes, outcome: Outcome
+) -> None:
+    """A proxy that hangs up on a request leaves doubt; one that has no way to the receiver, or is not there, does not."""
+    with lying(said) as liar:
+        proxied(monkeypatch, liar.url.removesuffix("/v2"))
+        with Client(receiver, CREDENTIALS, OPTIONS) as client, client.line(Pace(1e6)) as line:
+            assert line.post(b"[]").outcome is outcome
+    with Client(receiver, CREDENTIALS, OPTIONS) as client, client.line(Pace(1e6)) as line:
+        assert line.post(b"[]").outcome is Outcome.NOT_TAKEN
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", "http://user:pa55@proxy.test:port"),
+        ("HTTPS_PROXY", "http://user:pa#55@proxy.test"),
+        ("HTTPS_PROXY", "http://user:pa55@"),
+        ("HTTPS_PROXY", "socks5://user:pa55@proxy.test"),
+        ("REQUESTS_CA_BUNDLE", "/pa55/none.pem"),
+    ],
+)
+def test_an_environment_that_cannot_be_used_costs_no_request(
+    monkeypatch: pytest.MonkeyPatch, account: Account, name: str, value: str
+) -> None:
+    """An error of the settings that shows no password; nothing is in doubt by it."""
+    run = reserve(account, 2)
+    proxied(monkeypatch, "")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=r"HTTPS_PROXY.*REQUESTS_CA_BUNDLE") as raised:
+        send(account, run, "https://127.0.0.1:9/v2")
+    assert "55" not in "".join(traceback.format_exception(raised.value))
+    found = account.workspace.ledger.requests(run.run_id)
+    assert [(item.state, item.attempts) for item in found] == [(RequestState.RESERVED, 0)] * 2
 
 
 def test_no_cookie_is_kept() -> None:

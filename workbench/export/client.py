@@ -2,6 +2,7 @@
 
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -12,7 +13,7 @@ from typing import Self
 
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from workbench.export.pace import Pace
 from workbench.export.wire import Watch, Wire
@@ -66,7 +67,8 @@ class Client:
         self.url = f"{url}/bulkevents"
         self.key_digest = credentials.key_digest
         self.options = options
-        self._auth = (credentials.key.get_secret_value(), credentials.secret.get_secret_value())
+        key, secret = self._auth = (credentials.key.get_secret_value(), credentials.secret.get_secret_value())
+        self._hidden = (b64encode(f"{key}:{secret}".encode()).decode(), key, secret)
         self._watch = Watch()
 
     def __repr__(self) -> str:
@@ -82,6 +84,12 @@ class Client:
     ) -> None:
         """End what watches the lines."""
         self._watch.close()
+
+    def told(self, words: str) -> str:
+        """Return what a receiver says as one line of printable characters, with nothing of the key in it."""
+        for text in filter(None, self._hidden):
+            words = words.replace(text, "***")
+        return "".join(char if char.isprintable() else " " for char in words)[:LONGEST_MESSAGE]
 
     def line(self, pace: Pace) -> "Line":
         """Return a line of its own for one thread; ``pace`` is common to those that send at the same time."""
@@ -157,7 +165,7 @@ class Line:
             with self._wire.post(body, (options.connect_timeout, options.read_timeout)) as response:
                 if time.monotonic() >= deadline:
                     return Answer(outcome=Outcome.UNKNOWN, message="no answer in time", again=True)
-                return _read(response, deadline)
+                return _read(response, deadline, self._client.told)
         except requests.exceptions.RequestException as error:
             found = _failure(error)
             late = found.outcome is Outcome.UNKNOWN and time.monotonic() >= deadline
@@ -198,7 +206,7 @@ def _failure(error: requests.exceptions.RequestException) -> Answer:
     match error:
         case requests.exceptions.ConnectTimeout():
             return Answer(outcome=Outcome.NOT_TAKEN, message="no connection in time", again=True)
-        case requests.exceptions.ProxyError():
+        case requests.exceptions.ProxyError() if _is_before_the_proxy(error):
             return Answer(outcome=Outcome.NOT_TAKEN, message="the proxy refused", again=True)
         case requests.exceptions.SSLError():
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -214,14 +222,23 @@ def _failure(error: requests.exceptions.RequestException) -> Answer:
             return Answer(outcome=Outcome.UNKNOWN, message=type(error).__name__, again=True)
 
 
-def _read(response: requests.Response, deadline: float) -> Answer:
+def _is_before_the_proxy(error: requests.exceptions.ProxyError) -> bool:
+    """Whether the request never came to the proxy, or the proxy has no way to the receiver; else it may have been passed on."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    cause = getattr(reason, "original_error", None)
+    return isinstance(cause, NewConnectionError | ConnectTimeoutError) or str(cause).startswith(
+        "Tunnel connection failed"
+    )
+
+
+def _read(response: requests.Response, deadline: float, told: Callable[[str], str]) -> Answer:
     status = response.status_code
     if status == 202:
         if _number(response, "Content-Length", LONGEST_READ) is not None:
             _start(response, deadline)  # a short body that was read keeps the connection alive
         used = _number(response, "X-mp-rate-limit-percentage-used", 100)
         return Answer(outcome=Outcome.ACCEPTED, message="202", percentage=used)
-    message = f"{status}{_words(response, deadline)}"
+    message = f"{status} {told(_words(response, deadline))}".rstrip()
     match status:
         case 401 | 403:
             return Answer(outcome=Outcome.REFUSED_KEY, message=message)
@@ -250,7 +267,7 @@ def _words(response: requests.Response, deadline: float) -> str:
     if "json" not in response.headers.get("Content-Type", ""):
         return ""
     try:
-        return f" {str(json.loads(start)['errors'][0]['message'])[:LONGEST_MESSAGE]}"
+        return str(json.loads(start)["errors"][0]["message"])
     except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         return ""
 

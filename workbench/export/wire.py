@@ -9,6 +9,8 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
+from workbench.errors import SettingsError
+
 LOOK = 0.1
 
 
@@ -59,16 +61,27 @@ class Wire:
     """
 
     def __init__(self, url: str, auth: tuple[str, str]) -> None:
-        """Take proxies and certificates from the environment once."""
+        """Take proxies and certificates from the environment once.
+
+        Raises:
+            SettingsError: no connection can be made with them; what they say is not shown.
+        """
         session = requests.Session()
-        found = session.merge_environment_settings(url, {}, None, None, None)
-        session.trust_env = False
-        session.headers.clear()
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-        self._request = session.prepare_request(requests.Request("POST", url, headers, auth=auth))
-        self._proxies = found["proxies"]
-        self._verify = True if found["verify"] is None else found["verify"]
         self._adapter = _Adapter(self)
+        try:
+            found = session.merge_environment_settings(url, {}, None, None, None)
+            session.trust_env = False
+            session.headers.clear()
+            headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+            self._request = session.prepare_request(requests.Request("POST", url, headers, auth=auth))
+            self._proxies = found["proxies"]
+            self._verify = True if found["verify"] is None else found["verify"]
+            self._adapter.prepare(self._request, verify=self._verify, proxies=self._proxies)
+        except (OSError, ValueError, TypeError) as error:
+            raise SettingsError(
+                f"the receiver cannot be asked ({type(error).__name__}): look at its address, and at the proxy "
+                "(HTTPS_PROXY) and the certificates (REQUESTS_CA_BUNDLE) of the environment"
+            ) from None
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None
         self._is_left = False
@@ -137,6 +150,12 @@ class _Adapter(HTTPAdapter):
         self._pool: Any = None
         self._target: str | None = None
         super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def prepare(self, request: requests.PreparedRequest, *, verify: bool | str, proxies: Any) -> None:
+        """Take the proxy and the certificates as every request does; nothing is opened yet."""
+        pool = self.get_connection_with_tls_context(request, verify, proxies=proxies)
+        self.cert_verify(pool, request.url, verify, None)  # type: ignore[no-untyped-call]
+        self.request_url(request, proxies)
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
         if self._pool is None:
