@@ -9,8 +9,9 @@ from accounts import NOW, Account
 from command_line import Run as Command
 
 from workbench import runs
-from workbench.errors import BusyError, InputError
+from workbench.errors import BusyError, DestinationError, InputError
 from workbench.export.ledger import RequestState, Run, RunState
+from workbench.export.marks import Marks
 from workbench.export.sandbox import Receiver, accepted, parse_answers
 
 AT = datetime.now(UTC)
@@ -64,6 +65,21 @@ def test_what_is_too_old_or_stopped_is_not_sent_again(shop: Account, refused: Ru
     with pytest.raises(InputError, match="is stopped; only what has ended and was not stopped"):
         runs.redrive(workspace, refused.run_id, chosen, now=AT)
     assert workspace.ledger.totals(refused.run_id)[RequestState.REJECTED] == 200
+
+
+def test_a_stop_that_was_faster_stays(shop: Account, receiver: Receiver) -> None:
+    """A person stops the run while its rejected requests are being given back: it stops, and nothing goes out."""
+    ledger = shop.workspace.ledger
+    receiver.play(parse_answers("ok, 400, 503*2"))
+    plan = runs.plan(shop.workspace, "hello", as_of=NOW, now=AT)
+    with pytest.raises(DestinationError):
+        runs.execute(shop.workspace, plan)
+    with ledger.hold(plan.run_id) as held:
+        ledger.ask_to_stop(plan.run_id, "stopped by tester")
+        with pytest.raises(BusyError, match="is stopping; nothing of it was given back"):
+            Marks(held, plan.run_id).give_back([2], note="given back")
+    assert ledger.get(plan.run_id).state is RunState.STOPPING
+    assert ledger.totals(plan.run_id)[RequestState.REJECTED] == 100
 
 
 def test_the_commands(run: Command, shop: Account, refused: Run) -> None:

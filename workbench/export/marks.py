@@ -127,13 +127,16 @@ class Marks:
             because: a person's reason, for the audit trail.
 
         Raises:
-            BusyError: one of them is no longer rejected; nothing is changed then.
+            BusyError: one of them is no longer rejected, or the run is to stop; nothing is changed then.
         """
         table = tables.requests
         where = (
             table.c.run_id == self._run_id, table.c.number.in_(numbers), table.c.state == RequestState.REJECTED,
         )  # fmt: skip
         with self._hold.transaction() as sql:
+            state = self._state(sql)
+            if state not in {RunState.COMPLETED, RunState.INTERRUPTED}:
+                raise BusyError(f"{self._run_id} is {state}; nothing of it was given back")
             if sql.execute(table.update().where(*where).values(state=RequestState.RESERVED)).rowcount < len(
                 numbers
             ):
