@@ -305,6 +305,27 @@ def test_a_run_is_not_complete_while_requests_are_left(team: Account) -> None:
         Marks(held, RUN_ID).conclude(RunState.COMPLETED, now=utc_now())
 
 
+def test_a_request_that_stays_in_doubt_keeps_nobody_waiting(team: Account) -> None:
+    """The second may have been taken and is refused when it comes again: all others arrive; later it does, too."""
+    run = reserve(team, 10)
+    with Recorder(lambda number: ({2: 500, 3: 400}.get(number, 202), {})) as recorder:
+        with pytest.raises(
+            DestinationError, match=r"refuses a request that it may have taken before \(400\)"
+        ):
+            send(team, run, recorder.url, in_flight=1)
+        assert len(set(recorder.digests)) == 10
+    assert (state(team), users(team)) == (RunState.INTERRUPTED, {"accepted": 9, "unknown": 1})
+    with (
+        Recorder(lambda number: (400, {})) as recorder,
+        pytest.raises(DestinationError, match="stays in doubt"),
+    ):
+        send(team, run, recorder.url)
+    assert users(team) == {"accepted": 9, "unknown": 1}
+    with Recorder() as recorder:
+        assert send(team, run, recorder.url) == 1
+    assert (state(team), users(team)) == (RunState.COMPLETED, {"accepted": 10})
+
+
 def test_threads_end_with_the_sending(account: Account) -> None:
     """Neither the senders nor the watch outlive the call."""
     before = threading.active_count()

@@ -58,6 +58,11 @@ class Answer:
     limit: str | None = None
     percentage: int | None = None
 
+    @property
+    def decides(self) -> bool:
+        """Whether it is about this request alone, so that the others go on."""
+        return self.outcome is Outcome.ACCEPTED or Outcome.REJECTED in {self.outcome, self.last}
+
 
 class Client:
     """Where requests go and with which key; its lines send them."""

@@ -167,6 +167,6 @@ class Crew:
 
     def _told(self, answer: Answer) -> Answer:
         """An answer that stops the run closes the gate before anybody else begins."""
-        if answer.outcome not in {Outcome.ACCEPTED, Outcome.REJECTED}:
+        if not answer.decides:
             self.close()
         return answer

@@ -101,6 +101,7 @@ class _Sending:
         self._has_more = True
         self._is_known_to_work = False
         self._fault: BaseException | None = None
+        self._doubt: DestinationError | None = None
         self._lost: list[Mark] | None = None
 
     @property
@@ -118,6 +119,7 @@ class _Sending:
         self._fault = self._fault or self._signals.error()
         for each in done:
             self._fault = self._fault or _fault(self._run, each)
+            self._doubt = self._doubt or _doubt(self._run, each)
             self._is_known_to_work |= each.answer is not None
         marks = [_mark(each) for each in done]
         if self._lost is not None:
@@ -148,7 +150,7 @@ class _Sending:
 
     def conclude(self) -> None:
         """Record how it ended, and raise what ended it."""
-        fault, now = self._fault, self._clock()
+        fault, now = self._fault or self._doubt, self._clock()
         if self._lost is not None:
             self._rescue(now)
         elif fault is None and self._found.state is RunState.RUNNING:
@@ -193,9 +195,20 @@ def _fault(run: Run, done: Done) -> Exception | None:
     if done.error is not None:
         return done.error
     answer = done.answer
-    if answer is None or _mark(done).state in {RequestState.ACCEPTED, RequestState.REJECTED}:
+    if answer is None or answer.decides:
         return None
     return _destination(run, answer)
+
+
+def _doubt(run: Run, done: Done) -> DestinationError | None:
+    """What keeps a run from its end, but not its other requests from being sent."""
+    answer = done.answer
+    if answer is None or not answer.decides or _mark(done).state is not RequestState.UNKNOWN:
+        return None
+    return DestinationError(
+        f"the receiver refuses a request that it may have taken before ({answer.message}); it stays in doubt; "
+        f"once its cause is put right, go on with: workbench resume {run.run_id}"
+    )
 
 
 def _destination(run: Run, answer: Answer) -> DestinationError:
