@@ -308,7 +308,9 @@ def finish(receipt: Receipt) -> None:
             f"{receipt.run.run_id} was {receipt.run.note}; {receipt.not_begun:,} users were not sent to"
         )
     bad = receipt.users[RequestState.REJECTED] + receipt.users[RequestState.UNKNOWN]
-    left = sum(receipt.leaving.get(state, 0) for state in TROUBLE)
+    # What a complete run has left open, a newer run has counted as not made.
+    trouble = (RequestState.REJECTED,) if receipt.run.state is RunState.COMPLETED else TROUBLE
+    left = sum(receipt.leaving.get(state, 0) for state in trouble)
     if left and not bad:
         raise UndeliveredError(
             f"{left:,} users who leave the audience were rejected or have an unknown outcome; see workbench runs show "

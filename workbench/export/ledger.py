@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from workbench.errors import NotFoundError, nearest
 from workbench.export import trail
 from workbench.export.hold import Hold, holding
-from workbench.export.order import newest_number
+from workbench.export.order import decided_since, newest_number
 from workbench.export.records import (
     UNFINISHED,
     Alert,
@@ -197,6 +197,11 @@ class Ledger:
             return [
                 _run(row) for row in sql.execute(query.order_by(run.c.created_at, run.c.run_id)).mappings()
             ]
+
+    def decided_since(self, run_id: str) -> str | None:
+        """Return the newest run that has decided, after a run, who leaves its audience; None for none."""
+        with self._database.reading() as sql:
+            return decided_since(sql, run_id)
 
     def between(self, first: datetime, last: datetime) -> list[Run]:
         """Return the runs that were made in a time, both ends included, tests too, in their order."""

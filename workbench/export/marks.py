@@ -12,7 +12,6 @@ from workbench.errors import BusyError, StoreError
 from workbench.export import trail
 from workbench.export.hold import Hold
 from workbench.export.ledger import UNFINISHED, Kind, Request, RequestState, RunState
-from workbench.export.order import decided_since
 from workbench.store import tables
 from workbench.store.audit import What
 
@@ -53,19 +52,28 @@ class Tick:
 class Marks:
     """The marks of one run, by the process that holds it."""
 
-    def __init__(self, hold: Hold, run_id: str) -> None:
-        """Begin before the first request."""
+    def __init__(self, hold: Hold, run_id: str, newer: str | None = None) -> None:
+        """Begin before the first request.
+
+        Args:
+            hold: of the process.
+            run_id: whose.
+            newer: the run that has decided since who leaves, see ``Ledger.decided_since``: the leaves of this one would
+                take out who is in again, so they are not taken.
+        """
         self._hold = hold
         self._run_id = run_id
+        self._newer = newer
         self._after = 0
         self._doubtful: frozenset[int] = frozenset()
-        self._newer: str | None = None
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The requests that are still sent."""
+        return tuple(Kind) if self._newer is None else (Kind.MESSAGE,)
 
     def start(self) -> RunState:
-        """Record that the run is being sent, unless it has ended or is to stop; return its state.
-
-        Its leaves are not taken when a newer run has decided since who leaves: they would take out who is in again.
-        """
+        """Record that the run is being sent, unless it has ended or is to stop; return its state."""
         table = tables.requests
         with self._hold.transaction() as sql:
             state = found = self._state(sql)
@@ -73,7 +81,6 @@ class Marks:
                 table.c.run_id == self._run_id, table.c.state.in_(DOUBTFUL)
             )
             self._doubtful = frozenset(sql.scalars(query))
-            self._newer = decided_since(sql, self._run_id)
             if found in {RunState.RUNNING, RunState.INTERRUPTED}:
                 state = RunState.RUNNING
                 sql.execute(self._run().values(state=state, note=None, finished_at=None))
@@ -146,24 +153,28 @@ class Marks:
             trail.note(sql, What.GIVEN_BACK, self._run_id, given)
 
     def conclude(self, state: RunState, *, now: datetime, note: str | None = None) -> RunState:
-        """Record how the sending ended; a run that is to stop is stopped then, unless it is complete."""
+        """Record how the sending ended; a run that is to stop is stopped then, unless it is complete.
+
+        A run with nothing left but leaves that a newer run has decided anew is complete; they stay as they are.
+        """
         table = tables.requests
+        details: dict[str, Any] = {}
         with self._hold.transaction() as sql:
             found = self._state(sql)
             if found in ENDED:
                 return found
             if state is RunState.COMPLETED:
-                left = sa.select(table.c.kind).where(
-                    table.c.run_id == self._run_id, table.c.state.in_(UNFINISHED)
-                )
-                kinds = set(sql.scalars(left.distinct()))
-                if kinds == {Kind.LEAVE} and self._newer is not None:
-                    state = RunState.INTERRUPTED
-                    note = f"leaves are not sent: {self._newer} has decided since who leaves"
-                elif kinds:
+                left = self._left(sql)
+                if any(kind in self.kinds for kind in left):
                     raise StoreError(f"{self._run_id} has requests that were not sent; it is not complete")
-            if found is RunState.STOPPING and state is not RunState.COMPLETED:
+                if left:
+                    users = left[Kind.LEAVE]
+                    are = "leave is" if users == 1 else "leaves are"
+                    note = f"{users:,} {are} not sent any more: {self._newer} has decided since who leaves"
+                    details = {"overtaken_by": self._newer}
+            elif found is RunState.STOPPING:
                 state = RunState.STOPPED
+            if state in ENDED:
                 where = (table.c.run_id == self._run_id, table.c.state == RequestState.SENT)
                 sql.execute(table.update().where(*where).values(state=RequestState.UNKNOWN))
             finished = now if state in ENDED else None
@@ -171,13 +182,16 @@ class Marks:
             if found is not RunState.STOPPING or state is RunState.COMPLETED:
                 values["note"] = note
             sql.execute(self._run().values(values))
-            trail.ended(sql, self._run_id, state)
+            trail.ended(sql, self._run_id, state, **details)
         return state
 
-    @property
-    def newer(self) -> str | None:
-        """The run that has decided after this one who leaves; None for none."""
-        return self._newer
+    def _left(self, sql: sa.Connection) -> dict[str, int]:
+        """How many users the requests of each kind hold that are not finished."""
+        table = tables.requests.c
+        query = sa.select(table.kind, sa.func.sum(table.users)).where(
+            table.run_id == self._run_id, table.state.in_(UNFINISHED)
+        )
+        return {kind: int(users) for kind, users in sql.execute(query.group_by(table.kind))}
 
     def _run(self) -> sa.Update:
         return tables.runs.update().where(tables.runs.c.run_id == self._run_id)
@@ -211,14 +225,13 @@ class Marks:
     def _take(self, sql: sa.Connection, room: int) -> tuple[list[Request], list[int]]:
         """Mark the next requests ``sent``; one that is being sent and was not at the start is a stranger's."""
         table = tables.requests
-        kinds = (Kind.MESSAGE,) if self._newer is not None else tuple(Kind)
         query = (
             sa.select(table)
             .where(
                 table.c.run_id == self._run_id,
                 table.c.number > self._after,
                 table.c.state.in_(UNFINISHED),
-                table.c.kind.in_(kinds),
+                table.c.kind.in_(self.kinds),
             )
             .order_by(table.c.number)
             .limit(room)

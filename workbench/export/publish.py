@@ -62,7 +62,7 @@ def publish(
     Raises:
         CredentialsError: the key was refused; the run is interrupted at once.
         DestinationError: the receiver cannot be reached or fails; the run is interrupted.
-        InputError: the run is too old to be sent; its leaves are not sent any more, since a newer run has decided.
+        InputError: the run is too old to be sent.
         StoreError: the frozen bytes are not what they were, or the ledger fails: what it could not record is
             ``sent``, and is sent again with the same bytes.
         BusyError: another process sends the run, although this one had taken it.
@@ -154,8 +154,7 @@ class _Sending:
         if self._lost is not None:
             self._rescue(now)
         elif fault is None and self._found.state is RunState.RUNNING:
-            if self._marks.conclude(RunState.COMPLETED, now=now) is RunState.INTERRUPTED:
-                raise _decided_since(self._run, self._marks.newer)
+            self._marks.conclude(RunState.COMPLETED, now=now)
         else:
             state = self._marks.conclude(RunState.INTERRUPTED, now=now, note=_note(fault))
             if state is RunState.STOPPED and isinstance(fault, DestinationError):
@@ -219,13 +218,6 @@ def _destination(run: Run, answer: Answer) -> DestinationError:
         )
     taken = "may or may not have taken" if answer.outcome is Outcome.UNKNOWN else "did not take"
     return DestinationError(f"the receiver {taken} the request ({answer.message}); nothing is lost; {again}")
-
-
-def _decided_since(run: Run, newer: str | None) -> InputError:
-    return InputError(
-        f"{run.run_id} has leaves that are not sent: {newer} has decided since who leaves; end it with: "
-        f"workbench runs stop {run.run_id}"
-    )
 
 
 def _note(fault: BaseException | None) -> str | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from workbench.export.ledger import Run
+from workbench.export.ledger import UNFINISHED, Run, RunState
 from workbench.export.members import LEAVING
 from workbench.export.snapshot import verified
 from workbench.workspace import Workspace
@@ -77,9 +77,10 @@ def sentence(workspace: Workspace, run: Run, user_id: str) -> str | None:
         )
     requests = {item.number: item for item in workspace.ledger.requests(run.run_id)}
     state = requests[row["request"]].state if row["request"] in requests else "not in the ledger"
-    return (
-        f"The user left the audience in {run.run_id} ({row['reason']}): request {row['request']:,}, {state}."
-    )
+    request = f"({row['reason']}): request {row['request']:,}, {state}"
+    if run.state is RunState.COMPLETED and state in UNFINISHED:
+        return f"The user was to leave the audience in {run.run_id} {request}; {run.note}."
+    return f"The user left the audience in {run.run_id} {request}."
 
 
 def _rows(run: Run) -> list[Mapping[str, int]]:

@@ -150,7 +150,9 @@ def _existing(workspace: Workspace, planned: Plan) -> Existing | None:
     digest = hashlib.sha256()
     for request in requests:
         digest.update(frozen.read_body(workspace.settings.directory / run.bodies_path, request) + b"\n")
-    return Existing(sha256=digest.hexdigest(), left=sum(request.state in UNFINISHED for request in requests))
+    kinds = tuple(Kind) if workspace.ledger.decided_since(run.run_id) is None else (Kind.MESSAGE,)
+    left = sum(request.state in UNFINISHED and request.kind in kinds for request in requests)
+    return Existing(sha256=digest.hexdigest(), left=left)
 
 
 def _text(instant: datetime) -> str:

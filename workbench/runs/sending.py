@@ -1,6 +1,6 @@
 """Execute a plan once, or finish what was left of a run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -156,13 +156,17 @@ def _send(workspace: Workspace, run: Run, client: Client | None, report: Report,
     elif run.state not in {RunState.COMPLETED, RunState.STOPPED}:
         try:
             with ledger.hold(run.run_id) as held, client or connect(workspace) as open_client:
-                _take_key(ledger, run, open_client.key_digest)
-                users, left = (ledger.totals(run.run_id, kind) for kind in (Kind.MESSAGE, Kind.LEAVE))
+                marks = Marks(held, run.run_id, ledger.decided_since(run.run_id))
+                _take_key(ledger, run, open_client.key_digest, marks.kinds)
+                waiting = {
+                    kind: sum(ledger.totals(run.run_id, kind)[state] for state in UNFINISHED)
+                    for kind in marks.kinds
+                }
                 sent_now = publish(
                     run,
-                    marks=Marks(held, run.run_id),
-                    unfinished=sum(users[state] for state in UNFINISHED),
-                    leaving=sum(left[state] for state in UNFINISHED),
+                    marks=marks,
+                    unfinished=waiting[Kind.MESSAGE],
+                    leaving=waiting.get(Kind.LEAVE, 0),
                     client=open_client,
                     directory=workspace.settings.directory,
                     clock=clock,
@@ -215,11 +219,12 @@ def _refuse_other_receiver(workspace: Workspace, run: Run) -> None:
         )
 
 
-def _take_key(ledger: Ledger, run: Run, key_digest: str) -> None:
+def _take_key(ledger: Ledger, run: Run, key_digest: str, kinds: Sequence[Kind]) -> None:
     """Requests that may have arrived under one key would arrive again under another."""
     if ledger.get(run.run_id).key_digest == key_digest:
         return
-    doubtful = ledger.requests(run.run_id, (RequestState.SENT, RequestState.UNKNOWN))
+    found = ledger.requests(run.run_id, (RequestState.SENT, RequestState.UNKNOWN))
+    doubtful = [request for request in found if request.kind in kinds]
     if doubtful:
         raise InputError(
             f"{run.run_id} has {len(doubtful)} requests with an unknown outcome under another key; mParticle "
