@@ -245,6 +245,7 @@ def test_no_change_without_its_entry(shop: Account, receiver: Receiver) -> None:
     reserve(shop, 2)
     with workspace.database.transaction() as sql:
         sql.exec_driver_sql("UPDATE requests SET state = 'rejected' WHERE number = 1")
+        sql.exec_driver_sql("UPDATE runs SET state = 'interrupted'")
         sql.exec_driver_sql(
             "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no room'); END"
         )
