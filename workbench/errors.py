@@ -11,6 +11,7 @@
     │   ├── IngestError
     │   └── PapermillError ......... a notebook parameter that does not exist or has the wrong type
     ├── StoreError ................ 4  lake, database or disk: nothing half-written is believed
+    │   └── DamagedError .......... 4  a row that the workbench cannot have written
     ├── DestinationError .......... 5  the receiver did not answer; the run can be resumed
     │   └── CredentialsError ...... 6  the receiver refused the key, or there is none
     ├── BusyError ................. 7  another process holds this run or this lake
@@ -102,6 +103,10 @@ class StoreError(WorkbenchError):
     """The lake, the database or the disk failed; nothing half-written is believed."""
 
     exit_code = 4
+
+
+class DamagedError(StoreError):
+    """A row of the database that the workbench cannot have written; the text names it, and no value of a person."""
 
 
 class DestinationError(WorkbenchError):

@@ -116,4 +116,4 @@ def test_a_damaged_entry_is_told(run: Command, shop: Account) -> None:
     unguarded(shop.workspace, "UPDATE audit SET at = 'never' WHERE number = 2")
     found = run("audit", "-c", shop.config)
     assert found.code == 4
-    assert "entry 2 of the audit trail cannot be read; see workbench audit --check" in found.err
+    assert "entry 2 of the audit trail is damaged in the ledger: " in found.err

@@ -13,10 +13,11 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import Json, TypeAdapter
 
-from workbench.errors import InputError, StoreError
+from workbench.errors import DamagedError, InputError
 from workbench.settings import actor
-from workbench.store import tables
+from workbench.store import rows, tables
 from workbench.store.canonical import content_digest
 from workbench.store.database import Database
 from workbench.store.lake import utc_now
@@ -68,11 +69,11 @@ class Entry:
     """
 
     number: int
-    at: datetime
+    at: rows.Instant
     who: str
     what: str
     subject: str
-    details: Mapping[str, Any] = field(repr=False)
+    details: Json[Mapping[str, Any]] = field(repr=False)
     previous: str = field(repr=False)
     digest: str = field(repr=False)
 
@@ -81,6 +82,9 @@ class Entry:
         """The details in one line, digests by their beginning: ``version 2, digest 0c2a8c7bd8ab…, changed cap``."""
         said = {name: value for name, value in self.details.items() if value is not None}
         return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in said.items())
+
+
+_ENTRY = TypeAdapter(Entry)
 
 
 class Entries(tuple[Entry, ...]):
@@ -189,10 +193,10 @@ class Trail:
             limit: only the newest ones.
 
         Raises:
-            StoreError: an entry that cannot be read.
+            DamagedError: an entry that cannot be read.
         """
         table, run = tables.audit.c, tables.runs.c
-        query = _raw().order_by(table.number.desc())
+        query = tables.raw(tables.audit).order_by(table.number.desc())
         if about is not None:
             runs = sa.select(run.run_id).where(run.campaign_id == about)
             query = query.where(sa.or_(table.subject == about, table.subject.in_(runs)))
@@ -239,7 +243,7 @@ class Trail:
         """
         if expect is not None and (len(expect) != 64 or set(expect) - HEXADECIMAL):
             raise InputError(f'"{expect}" is no digest: 64 characters 0-9, a-f, as `audit --check` prints it')
-        query = _raw().order_by(tables.audit.c.number)
+        query = tables.raw(tables.audit).order_by(tables.audit.c.number)
         if up_to is not None:
             query = query.where(tables.audit.c.number <= up_to)
         faults: list[str] = []
@@ -258,15 +262,6 @@ class Trail:
         return Chain(entries=entries, digest=digest, faults=tuple(faults[:MOST_FAULTS]), expected=expected)
 
 
-def _raw() -> sa.Select[Any]:
-    """Select the texts as they lie in the database: what was tampered with may not be an instant or JSON."""
-    table = tables.audit.c
-    return sa.select(
-        table.number, sa.type_coerce(table.at, sa.String).label("at"), table.who, table.what, table.subject,
-        sa.cast(table.details, sa.Text).label("details"), table.previous, table.digest,
-    )  # fmt: skip
-
-
 def _faults(row: sa.RowMapping, number: int, digest: str) -> Iterator[str]:
     """Compare an entry with its digest and with the one before, which has this number and digest."""
     found = row["number"]
@@ -277,7 +272,7 @@ def _faults(row: sa.RowMapping, number: int, digest: str) -> Iterator[str]:
         yield f"entry {found} does not follow {f'entry {number}' if number else 'the beginning'}"
     try:
         same = entry_digest({**row, "details": json.loads(row["details"])}) == row["digest"]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         same = False
     if not same:
         yield f"entry {found} is not what was written"
@@ -285,12 +280,9 @@ def _faults(row: sa.RowMapping, number: int, digest: str) -> Iterator[str]:
 
 def _entry(row: sa.RowMapping) -> Entry:
     try:
-        at, details = datetime.fromisoformat(row["at"]), json.loads(row["details"])
-    except (ValueError, TypeError) as error:
-        raise StoreError(
-            f"entry {row['number']} of the audit trail cannot be read; see workbench audit --check"
-        ) from error
-    return Entry(**{**row, "at": at, "details": details})
+        return rows.read(_ENTRY, row, f"entry {row['number']} of the audit trail")
+    except DamagedError as error:
+        raise DamagedError(f"{error}; see workbench audit --check") from None
 
 
 def _plain(details: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """One SQL database for decisions: SQLite in the state folder by default, PostgreSQL by URL."""
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +15,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from workbench.errors import InputError, StoreError
+from workbench.errors import DamagedError, InputError, StoreError
 
 BUSY_SECONDS = 30
+# SQLite's words, which go on with the text.
+NO_TEXT = re.compile("Could not decode to UTF-8 column '([^']*)'")
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -188,6 +192,10 @@ class Database:
         except sa.exc.IntegrityError:
             raise
         except DBAPIError as error:
+            if found := NO_TEXT.match(_reason(error)):
+                raise DamagedError(
+                    f"a row of the ledger is damaged: {found[1]} is no text in UTF-8"
+                ) from None
             raise StoreError(f"the ledger ({self._place()}) failed: {_reason(error)}") from error
         except SQLAlchemyError as error:
             raise StoreError(f"the ledger ({self._place()}) failed: {type(error).__name__}") from error
@@ -210,7 +218,7 @@ def _engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
         return sa.create_engine(url, pool_pre_ping=True, connect_args={**patience, "options": options})
     if read_only:
         url = url.set(database=f"file:{quote(url.database or '')}", query={"mode": "ro", "uri": "true"})
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, json_deserializer=_json)
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: object, _record: object) -> None:
@@ -228,6 +236,14 @@ def _engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _json(text: str | bytes) -> Any:
+    """Read a column of JSON; PostgreSQL itself takes nothing else."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedError("the ledger has a text that is no JSON where it should have some") from error
 
 
 def _reason(error: DBAPIError) -> str:

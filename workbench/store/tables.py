@@ -1,5 +1,6 @@
 """The small rows: every SQL table of the workbench. People are in Parquet; decisions are here."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,17 +8,24 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    ColumnElement,
     Dialect,
     Double,
     ForeignKeyConstraint,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
+    cast,
+    select,
+    type_coerce,
 )
+
+from workbench.errors import DamagedError
 
 
 class Instant(TypeDecorator[datetime]):
@@ -36,12 +44,43 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Read it back as an aware datetime."""
-        return None if value is None else datetime.fromisoformat(value)
+        try:
+            return None if value is None else instant(value)
+        except ValueError as error:
+            raise DamagedError(f"the ledger has an instant that {error}") from error
+
+
+def instant(value: object) -> datetime:
+    """Return the aware datetime of an instant as the tables have it.
+
+    Raises:
+        ValueError: it is written in another way.
+    """
+    with suppress(ValueError):
+        found = datetime.fromisoformat(str(value))
+        if found.tzinfo is UTC and written(found) == value:
+            return found
+    raise ValueError("is not written as 2026-06-30T18:00:00.000000Z")
 
 
 def written(value: datetime) -> str:
     """Return an aware instant as the tables have it."""
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def raw(table: Table) -> Select[Any]:
+    """Select the texts as they lie in the database: what was tampered with may not be an instant or JSON."""
+    return select(*(_raw(column).label(column.name) for column in table.columns))
+
+
+def _raw(column: Column[Any]) -> ColumnElement[Any]:
+    match column.type:
+        case Instant():
+            return type_coerce(column, String)
+        case JSON():
+            return cast(column, Text)
+        case _:
+            return column
 
 
 metadata = MetaData()

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.errors import BusyError, NotFoundError, StoreError, nearest
+from workbench.errors import BusyError, DamagedError, NotFoundError, StoreError, nearest
 from workbench.settings import actor
 from workbench.store import audit
 from workbench.store.audit import What
@@ -127,12 +127,18 @@ class Versions:
         return Version(**row)
 
     def first_saved(self, key: str) -> datetime:
-        """Return when the first version of a document was saved."""
+        """Return when the first version of a document was saved.
+
+        Raises:
+            DamagedError: it is gone.
+        """
         table = self._table
         with self._database.reading() as sql:
             row = sql.execute(
                 sa.select(table.c.created_at).where(table.c.id == key, table.c.version == 1)
-            ).one()
+            ).one_or_none()
+        if row is None:
+            raise DamagedError(f'version 1 of {self._noun} "{key}" is gone from the database')
         found: datetime = row.created_at
         return found
 
