@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.errors import NotFoundError, nearest
+from workbench.errors import DamagedError, NotFoundError, nearest
 from workbench.export import trail
 from workbench.export.hold import Hold, holding
 from workbench.export.order import decided_since, newest_number
@@ -23,8 +25,9 @@ from workbench.export.records import (
     Run,
     RunState,
     Seen,
+    word,
 )
-from workbench.store import tables
+from workbench.store import audit, tables
 from workbench.store.audit import What
 from workbench.store.database import Database
 
@@ -47,12 +50,12 @@ class Ledger:
     ) -> Run | None:
         """Return the run of an occurrence, or None."""
         table = tables.runs
-        query = sa.select(table).where(
+        query = tables.raw(table).where(
             table.c.campaign_id == campaign_id, table.c.occurrence == occurrence, table.c.purpose == purpose
         )
         with self._database.reading() as sql:
             row = sql.execute(query).mappings().one_or_none()
-        return None if row is None else _run(row)
+        return None if row is None else Run.of(row)
 
     def get(self, run_id: str) -> Run:
         """Return a run.
@@ -61,20 +64,20 @@ class Ledger:
             NotFoundError: no such run; the message names near ones.
         """
         with self._database.reading() as sql:
-            query = sa.select(tables.runs).where(tables.runs.c.run_id == run_id)
+            query = tables.raw(tables.runs).where(tables.runs.c.run_id == run_id)
             row = sql.execute(query).mappings().one_or_none()
             if row is None:
                 known = sql.scalars(sa.select(tables.runs.c.run_id)).all()
                 raise NotFoundError(f'unknown run "{run_id}".{nearest(run_id, known)}')
-        return _run(row)
+        return Run.of(row)
 
     def newest(self, limit: int = 50, *, tests: bool = False) -> list[Run]:
         """Return the newest runs first, test sends among them only where asked for."""
-        query = sa.select(tables.runs).order_by(tables.runs.c.created_at.desc()).limit(limit)
+        query = tables.raw(tables.runs).order_by(tables.runs.c.created_at.desc()).limit(limit)
         if not tests:
             query = query.where(tables.runs.c.purpose == Purpose.CAMPAIGN)
         with self._database.reading() as sql:
-            return [_run(row) for row in sql.execute(query).mappings()]
+            return [Run.of(row) for row in sql.execute(query).mappings()]
 
     def reserve(self, run: Run, requests: Sequence[Request], *, seen: Seen | None = None) -> Reservation:
         """Take the occurrence and all its requests in one transaction; no two processes reserve at once.
@@ -93,7 +96,6 @@ class Ledger:
         """
         if (run.occurrence.microsecond == 0) != (run.purpose is Purpose.CAMPAIGN):
             raise ValueError(f"{run.occurrence.isoformat()} is not an occurrence of a {run.purpose} run")
-        values = {name: getattr(run, name) for name in tables.runs.columns.keys()}  # noqa: SIM118
         try:
             with self._database.transaction(alone=True) as sql:
                 where = (
@@ -107,7 +109,9 @@ class Ledger:
                     if newest_number(sql, run.receiver, run.environment, one) != seen.newest:
                         return Reservation.OUTDATED
                 newest = sql.scalar(sa.select(sa.func.max(tables.runs.c.number))) or 0
-                sql.execute(tables.runs.insert().values(**{**values, "number": newest + 1}))
+                run = replace(run, number=newest + 1)
+                values = {name: getattr(run, name) for name in tables.runs.columns.keys()}  # noqa: SIM118
+                sql.execute(tables.runs.insert().values(**values))
                 if requests:
                     sql.execute(
                         tables.requests.insert(),
@@ -131,11 +135,11 @@ class Ledger:
     def requests(self, run_id: str, states: Sequence[RequestState] | None = None) -> list[Request]:
         """Return a run's requests by number, only those in ``states`` where given."""
         table = tables.requests
-        query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.number)
+        query = tables.raw(table).where(table.c.run_id == run_id).order_by(table.c.number)
         if states is not None:
             query = query.where(table.c.state.in_(states))
         with self._database.reading() as sql:
-            return [Request.of(row) for row in sql.execute(query)]
+            return [Request.of(row) for row in sql.execute(query).mappings()]
 
     def ask_to_stop(self, run_id: str, note: str, *, because: str | None = None) -> tuple[RunState, bool]:
         """Record that a run is to stop, if it has not ended; from this commit on no request is taken up.
@@ -154,19 +158,19 @@ class Ledger:
             stops = sql.execute(table.update().where(*where).values(state=RunState.STOPPING, note=note))
             state = sql.execute(sa.select(table.c.state).where(table.c.run_id == run_id)).scalar_one()
             if stops.rowcount:
-                trail.note(sql, What.RUN_STOPPED, run_id, {"because": because})
-            return RunState(state), bool(stops.rowcount)
+                trail.stopped(sql, run_id, because=because)
+            return word(RunState, state, f"run {run_id}"), bool(stops.rowcount)
 
     def latest(self, campaign_id: str) -> Run | None:
         """Return the newest run of a campaign, or None; test sends are none."""
         table = tables.runs
-        query = sa.select(table).where(
+        query = tables.raw(table).where(
             table.c.campaign_id == campaign_id, table.c.purpose == Purpose.CAMPAIGN
         )
         query = query.order_by(table.c.created_at.desc(), table.c.occurrence.desc()).limit(1)
         with self._database.reading() as sql:
             row = sql.execute(query).mappings().one_or_none()
-        return None if row is None else _run(row)
+        return None if row is None else Run.of(row)
 
     def previous(self, campaign_id: str, occurrence: datetime) -> Run | None:
         """Return the run of the last occurrence before this one that no safety check blocked, or None.
@@ -174,13 +178,13 @@ class Ledger:
         Test sends are none.
         """
         table = tables.runs
-        query = sa.select(table).where(
+        query = tables.raw(table).where(
             table.c.campaign_id == campaign_id, table.c.occurrence < occurrence,
             table.c.state != RunState.BLOCKED, table.c.purpose == Purpose.CAMPAIGN,
         )  # fmt: skip
         with self._database.reading() as sql:
             row = sql.execute(query.order_by(table.c.occurrence.desc()).limit(1)).mappings().one_or_none()
-        return None if row is None else _run(row)
+        return None if row is None else Run.of(row)
 
     def unwritten(self, written: str) -> list[Run]:
         """Return the runs of campaigns, not blocked ones, whose own events are not in the lake, oldest first.
@@ -190,12 +194,12 @@ class Ledger:
         """
         run, note = tables.runs, tables.ingests
         noted = sa.exists().where(note.c.mapping_digest == written, note.c.file_name == run.c.run_id)
-        query = sa.select(run).where(
+        query = tables.raw(run).where(
             run.c.purpose == Purpose.CAMPAIGN, run.c.state != RunState.BLOCKED, ~noted
         )
         with self._database.reading() as sql:
             return [
-                _run(row) for row in sql.execute(query.order_by(run.c.created_at, run.c.run_id)).mappings()
+                Run.of(row) for row in sql.execute(query.order_by(run.c.created_at, run.c.run_id)).mappings()
             ]
 
     def decided_since(self, run_id: str) -> str | None:
@@ -206,9 +210,9 @@ class Ledger:
     def between(self, first: datetime, last: datetime) -> list[Run]:
         """Return the runs that were made in a time, both ends included, tests too, in their order."""
         table = tables.runs
-        query = sa.select(table).where(table.c.created_at.between(first, last)).order_by(table.c.number)
+        query = tables.raw(table).where(table.c.created_at.between(first, last)).order_by(table.c.number)
         with self._database.reading() as sql:
-            return [_run(row) for row in sql.execute(query).mappings()]
+            return [Run.of(row) for row in sql.execute(query).mappings()]
 
     def answers(self, run_id: str, kind: Kind = Kind.MESSAGE) -> list[tuple[RequestState, str, int]]:
         """Return how many users each answer to requests of a kind stands for, by state; accepted ones left out."""
@@ -225,7 +229,10 @@ class Ledger:
             .order_by(table.c.state, table.c.answer)
         )
         with self._database.reading() as sql:
-            return [(RequestState(state), answer, int(users)) for state, answer, users in sql.execute(query)]
+            return [
+                (_state(run_id, state), answer, _users(run_id, total))
+                for state, answer, total in sql.execute(query)
+            ]
 
     def rekey(self, run_id: str, key_digest: str) -> None:
         """Record under which key a run goes on; only while no outcome under another one is open."""
@@ -234,19 +241,11 @@ class Ledger:
             query = sa.select(table.c.key_digest).where(table.c.run_id == run_id).with_for_update()
             before = sql.scalar(query)
             sql.execute(table.update().where(table.c.run_id == run_id).values(key_digest=key_digest))
-            trail.note(sql, What.RUN_KEY_CHANGED, run_id, {"from": before, "to": key_digest})
+            audit.append(sql, What.RUN_KEY_CHANGED, run_id, {"from": before, "to": key_digest})
 
     def totals(self, run_id: str, kind: Kind = Kind.MESSAGE) -> dict[RequestState, int]:
         """Return how many users stand in each state of the requests of a kind."""
-        table = tables.requests
-        query = (
-            sa.select(table.c.state, sa.func.sum(table.c.users))
-            .where(table.c.run_id == run_id, table.c.kind == kind)
-            .group_by(table.c.state)
-        )
-        with self._database.reading() as sql:
-            found = {RequestState(state): int(users) for state, users in sql.execute(query)}
-        return {state: found.get(state, 0) for state in RequestState}
+        return self.totals_of([run_id], kind)[run_id]
 
     def totals_of(
         self, run_ids: Sequence[str], kind: Kind = Kind.MESSAGE
@@ -260,8 +259,8 @@ class Ledger:
         )
         found = {run_id: dict.fromkeys(RequestState, 0) for run_id in run_ids}
         with self._database.reading() as sql:
-            for run_id, state, users in sql.execute(query):
-                found[run_id][RequestState(state)] = int(users)
+            for run_id, state, total in sql.execute(query):
+                found[run_id][_state(run_id, state)] = _users(run_id, total)
         return found
 
     def alerts(self, run_id: str) -> list[Alert]:
@@ -271,7 +270,8 @@ class Ledger:
         with self._database.reading() as sql:
             return [
                 Alert(
-                    about=row.about, number=row.number, outcome=AlertOutcome(row.outcome), told_at=row.told_at
+                    about=row.about, number=row.number, told_at=row.told_at,
+                    outcome=word(AlertOutcome, row.outcome, f"an alert of {run_id}"),
                 )
                 for row in sql.execute(query)
             ]  # fmt: skip
@@ -298,5 +298,14 @@ class Ledger:
         return holding(self._database, self._directory, run_id)
 
 
-def _run(row: sa.RowMapping) -> Run:
-    return Run(**{**row, "state": RunState(row["state"]), "purpose": Purpose(row["purpose"])})
+def _state(run_id: str, value: str) -> RequestState:
+    return word(RequestState, value, f"a request of {run_id}")
+
+
+def _users(run_id: str, total: Any) -> int:
+    """Return a sum of users, which is whole unless one of them is no number."""
+    if not isinstance(total, int):
+        raise DamagedError(
+            f"a request of {run_id} is damaged in the ledger: its users should be a whole number"
+        )
+    return total

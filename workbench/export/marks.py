@@ -12,6 +12,7 @@ from workbench.errors import BusyError, StoreError
 from workbench.export import trail
 from workbench.export.hold import Hold
 from workbench.export.ledger import UNFINISHED, Kind, Request, RequestState, RunState
+from workbench.export.records import word
 from workbench.store import tables
 from workbench.store.audit import What
 
@@ -122,8 +123,8 @@ class Marks:
         with self._hold.database.transaction() as sql:
             state = self._state(sql)
             self._record(sql, [mark for mark in marks if mark.state is RequestState.ACCEPTED], now)
-            if state in ENDED:
-                trail.ended(sql, self._run_id, state)
+            if state in (*ENDED, RunState.INTERRUPTED):
+                trail.stands(sql, self._run_id)
 
     def give_back(self, numbers: Sequence[int], *, note: str, because: str | None = None) -> None:
         """Let rejected requests be sent again; the run is interrupted until they are.
@@ -150,7 +151,7 @@ class Marks:
                 raise BusyError(f"requests of {self._run_id} were given back by another process")
             sql.execute(self._run().values(state=RunState.INTERRUPTED, finished_at=None, note=note))
             given = {"requests": len(numbers), "numbers": trail.ranges(numbers), "because": because}
-            trail.note(sql, What.GIVEN_BACK, self._run_id, given)
+            trail.stands(sql, self._run_id, What.GIVEN_BACK, given)
 
     def conclude(self, state: RunState, *, now: datetime, note: str | None = None) -> RunState:
         """Record how the sending ended; a run that is to stop is stopped then, unless it is complete.
@@ -182,7 +183,7 @@ class Marks:
             if found is not RunState.STOPPING or state is RunState.COMPLETED:
                 values["note"] = note
             sql.execute(self._run().values(values))
-            trail.ended(sql, self._run_id, state, **details)
+            trail.stands(sql, self._run_id, details=details)
         return state
 
     def _left(self, sql: sa.Connection) -> dict[str, int]:
@@ -198,7 +199,8 @@ class Marks:
 
     def _state(self, sql: sa.Connection, *, writes: bool = True) -> RunState:
         query = sa.select(tables.runs.c.state).where(tables.runs.c.run_id == self._run_id)
-        return RunState(sql.execute(query.with_for_update() if writes else query).scalar_one())
+        state = sql.execute(query.with_for_update() if writes else query).scalar_one()
+        return word(RunState, state, f"run {self._run_id}")
 
     def _record(self, sql: sa.Connection, marks: Sequence[Mark], now: datetime) -> list[int]:
         """Write outcomes, those alike in one statement; return the requests that somebody else has finished."""
@@ -226,7 +228,7 @@ class Marks:
         """Mark the next requests ``sent``; one that is being sent and was not at the start is a stranger's."""
         table = tables.requests
         query = (
-            sa.select(table)
+            tables.raw(table)
             .where(
                 table.c.run_id == self._run_id,
                 table.c.number > self._after,
@@ -237,7 +239,7 @@ class Marks:
             .limit(room)
             .with_for_update()
         )
-        found = [Request.of(row) for row in sql.execute(query)]
+        found = [Request.of(row) for row in sql.execute(query).mappings()]
         strangers = [
             request.number
             for request in found

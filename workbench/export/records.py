@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, TypeAdapter, with_config
+
+from workbench.errors import DamagedError
+from workbench.store import rows
+from workbench.store.rows import Count, Instant, PathText
+
+Word = TypeVar("Word", bound=StrEnum)
 
 
 class RunState(StrEnum):
@@ -63,7 +71,57 @@ class AlertOutcome(StrEnum):
     NOT_SENT = "not sent"
 
 
+def word(kind: type[Word], value: str, of: str) -> Word:
+    """Return a state of the ledger.
+
+    Raises:
+        DamagedError: the workbench has no such word.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        raise DamagedError(
+            f"{of} is damaged in the ledger: its state should be one of {', '.join(kind)}"
+        ) from None
+
+
 UNFINISHED = (RequestState.RESERVED, RequestState.SENT, RequestState.UNKNOWN)
+
+
+@with_config(rows.STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Users of one verdict, as a run keeps them; one of before there were groups has no ``held_by``."""
+
+    verdict: str
+    reason: str | None
+    arm: str | None
+    held_by: str | None = None
+    users: Count
+
+
+@with_config(rows.STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """Users who are no longer in an audience, as a run keeps them."""
+
+    reason: str
+    kept: str | None
+    users: Count
+
+
+@with_config(rows.STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The audience that a run keeps."""
+
+    attribute: str
+    leaving: str
+    users: list[Left]
+
+
+_COUNTED = rows.document(TypeAdapter(list[Counted]))
+_KEPT = rows.document(TypeAdapter(Kept))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,28 +143,37 @@ class Run:
 
     run_id: str
     campaign_id: str
-    campaign_version: int
-    occurrence: datetime
-    as_of: datetime
-    lake_version: int
+    campaign_version: Count
+    occurrence: Instant
+    as_of: Instant
+    lake_version: Count
     environment: str
     state: RunState
-    audience_path: str
+    audience_path: PathText
     audience_digest: str
-    bodies_path: str
+    bodies_path: PathText
     receiver: str
     key_digest: str
     salt_digest: str
-    qualified: int
-    verdicts: Sequence[Mapping[str, Any]]
-    created_at: datetime
+    qualified: Count
+    verdicts: Annotated[Sequence[Mapping[str, Any]], BeforeValidator(_COUNTED)]
+    created_at: Instant
     created_by: str
-    finished_at: datetime | None = None
+    finished_at: Instant | None = None
     note: str | None = None
     purpose: Purpose = Purpose.CAMPAIGN
-    number: int = 0
-    membership: Mapping[str, Any] | None = None
+    number: Count = 0
+    membership: Annotated[Mapping[str, Any], BeforeValidator(_KEPT)] | None = None
     leaving_digest: str | None = None
+
+    @staticmethod
+    def of(row: Mapping[Any, Any]) -> "Run":
+        """Return the run of a row of ``tables.raw``.
+
+        Raises:
+            DamagedError: the workbench cannot have written it.
+        """
+        return rows.read(_RUN, row, f"run {row['run_id']}")
 
     @property
     def leaving(self) -> int:
@@ -129,25 +196,29 @@ class Request:
         batches: at least one a user.
     """
 
-    number: int
+    number: Count
     state: RequestState
-    offset: int
-    length: int
+    offset: Count
+    length: Count
     digest: str
-    users: int
-    batches: int
-    attempts: int = 0
+    users: Count
+    batches: Count
+    attempts: Count = 0
     answer: str | None = None
+    answered_at: Instant | None = None
     kind: Kind = Kind.MESSAGE
 
-    @classmethod
-    def of(cls, row: Any) -> Self:
-        """Return the request of a row of the ledger."""
-        return cls(
-            number=row.number, state=RequestState(row.state), offset=row.offset, length=row.length,
-            digest=row.digest, users=row.users, batches=row.batches, attempts=row.attempts, answer=row.answer,
-            kind=Kind(row.kind),
-        )  # fmt: skip
+    @staticmethod
+    def of(row: Mapping[Any, Any]) -> "Request":
+        """Return the request of a row of ``tables.raw``.
+
+        Raises:
+            DamagedError: the workbench cannot have written it.
+        """
+        return rows.read(_REQUEST, row, f"request {row['number']} of {row['run_id']}")
+
+
+_RUN, _REQUEST = TypeAdapter(Run), TypeAdapter(Request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,7 @@ def settle(
         note = {} if is_stopped else {"note": answer}
         sql.execute(run.update().where(run.c.run_id == run_id).values(state=state, finished_at=now, **note))
         details = {"as": outcome.value, "because": because, "requests": told}
-        trail.ended(sql, run_id, state, What.RUN_SETTLED, **details)
+        trail.stands(sql, run_id, What.RUN_SETTLED, details)
     users = {state: int(row.users) for state, row in counted.items()}
     return Settled(
         doubtful=sum(users.get(state, 0) for state in DOUBTFUL), unsent=users.get(RequestState.RESERVED, 0)

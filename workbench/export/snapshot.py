@@ -113,4 +113,9 @@ def verified(path: Path, digest: str, what: str) -> pl.LazyFrame:
             f"{what} is not what was frozen: its digest is {found[:12]}…, the ledger has {digest[:12]}…; "
             "nothing is said from it"
         )
-    return pl.scan_parquet(path, glob=False)
+    frame = pl.scan_parquet(path, glob=False)
+    try:
+        frame.collect_schema()
+    except pl.exceptions.PolarsError:
+        raise StoreError(f"{what} has the digest that the ledger has, and is no Parquet file") from None
+    return frame

@@ -1,6 +1,7 @@
 """What the audit trail keeps of a run: how it was reserved, and how it ended. Counts and digests, no person."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,9 +30,10 @@ def facts(run: Run) -> dict[str, Any]:
     return {
         "campaign": run.campaign_id, "version": run.campaign_version, "occurrence": audit.text(run.occurrence),
         "as_of": audit.text(run.as_of), "created_at": audit.text(run.created_at), "created_by": run.created_by,
-        "lake_version": run.lake_version,
+        "lake_version": run.lake_version, "number": run.number,
         "purpose": run.purpose.value, "environment": run.environment, "receiver": run.receiver,
-        "audience_digest": run.audience_digest, "key_digest": run.key_digest, "salt_digest": run.salt_digest,
+        "audience_path": run.audience_path, "audience_digest": run.audience_digest, "bodies_path": run.bodies_path,
+        "key_digest": run.key_digest, "salt_digest": run.salt_digest,
         "qualified": run.qualified, "verdicts": counted,
         "membership": run.membership, "leaving_digest": run.leaving_digest,
         "verdicts_digest": content_digest({"verdicts": [dict(row) for row in run.verdicts]}),
@@ -48,23 +50,33 @@ def frozen(requests: Iterable[Request]) -> dict[str, Any]:
     return {"requests": count, "requests_digest": digest.hexdigest()}
 
 
-def outcomes(rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
-    """Return the users in each state, and the sha256 of a line for each request: ``number state digest``.
+def standing(run: Run) -> dict[str, Any]:
+    """Return what of a run's row says how far it has come; its note, which may name somebody, as a sha256."""
+    return {
+        "state": run.state.value,
+        "finished_at": None if run.finished_at is None else audit.text(run.finished_at),
+        "note_digest": None if run.note is None else hashlib.sha256(run.note.encode()).hexdigest(),
+    }
 
-    Those who leave an audience are counted apart, where there are any.
 
-    Args:
-        rows: number, state, digest, users and kind of each request, by number.
+def outcomes(requests: Iterable[Request]) -> dict[str, Any]:
+    """Return the users in each state, and two sha256 of a line for each request.
+
+    The lines are ``number state digest``, and ``[number,attempts,answered_at,answer]`` in JSON. Those who leave an
+    audience are counted apart, where there are any.
     """
-    digest = hashlib.sha256()
+    states, answers = hashlib.sha256(), hashlib.sha256()
     counted = {kind: dict.fromkeys((state.value for state in RequestState), 0) for kind in Kind}
-    for number, state, body, users, kind in rows:
-        digest.update(f"{number} {state} {body}\n".encode())
-        counted[Kind(kind)][state] += users
+    for one in requests:
+        states.update(f"{one.number} {one.state} {one.digest}\n".encode())
+        at = None if one.answered_at is None else audit.text(one.answered_at)
+        line = json.dumps([one.number, one.attempts, at, one.answer], separators=(",", ":"))
+        answers.update(f"{line}\n".encode())
+        counted[one.kind][one.state.value] += one.users
     leaves = counted[Kind.LEAVE]
     return {
         "users": counted[Kind.MESSAGE], **({"leaves": leaves} if any(leaves.values()) else {}),
-        "outcomes_digest": digest.hexdigest(),
+        "outcomes_digest": states.hexdigest(), "answers_digest": answers.hexdigest(),
     }  # fmt: skip
 
 
@@ -73,7 +85,7 @@ def reserved(sql: sa.Connection, run: Run, requests: Sequence[Request]) -> None:
     table = tables.campaigns.c
     saved = sa.select(table.digest).where(table.id == run.campaign_id, table.version == run.campaign_version)
     details = {
-        **facts(run), **frozen(requests), "campaign_digest": sql.scalar(saved), "state": run.state.value,
+        **facts(run), **frozen(requests), "campaign_digest": sql.scalar(saved), **standing(run),
     }  # fmt: skip
     if run.state is RunState.BLOCKED:
         details["because"] = run.note
@@ -95,25 +107,40 @@ def started(sql: sa.Connection, run_id: str, state: RunState) -> None:
         audit.append(sql, What.RUN_RESUMED, run_id, {"from": state.value})
 
 
-def ended(
-    sql: sa.Connection, run_id: str, state: RunState, what: What | None = None, **details: object
+def stands(
+    sql: sa.Connection, run_id: str, what: What | None = None, details: Mapping[str, Any] | None = None
 ) -> None:
-    """Append where a run stands now that nothing of it is sent any more, and each of its requests."""
-    table = tables.requests.c
+    """Append where a run and each of its requests stand, now that nothing of it is being sent.
+
+    Args:
+        sql: the open transaction.
+        run_id: whose.
+        what: was done; by default it has ended or was interrupted, as its row says.
+        details: of it; what is None is left out.
+    """
+    run, table = _run(sql, run_id), tables.requests
     rows = sql.execute(
-        sa.select(table.number, table.state, table.digest, table.users, table.kind)
-        .where(table.run_id == run_id)
-        .order_by(table.number),
+        tables.raw(table).where(table.c.run_id == run_id).order_by(table.c.number),
         execution_options={"yield_per": 10_000},
-    )
-    found = outcomes(rows)
-    what = what or (What.RUN_INTERRUPTED if state is RunState.INTERRUPTED else What.RUN_ENDED)
-    audit.append(sql, what, run_id, {"state": state.value, **found, **details})
+    ).mappings()
+    found = {**_told(details or {}), **standing(run), **outcomes(Request.of(row) for row in rows)}
+    what = what or (What.RUN_INTERRUPTED if run.state is RunState.INTERRUPTED else What.RUN_ENDED)
+    audit.append(sql, what, run_id, found)
 
 
-def note(sql: sa.Connection, what: What, run_id: str, details: Mapping[str, Any]) -> None:
-    """Append what else was done to a run; what is None is left out."""
-    audit.append(sql, what, run_id, {name: value for name, value in details.items() if value is not None})
+def stopped(sql: sa.Connection, run_id: str, *, because: str | None) -> None:
+    """Append that a person stops a run, whose last requests may still be in flight."""
+    details = {**_told({"because": because}), **standing(_run(sql, run_id))}
+    audit.append(sql, What.RUN_STOPPED, run_id, details)
+
+
+def _run(sql: sa.Connection, run_id: str) -> Run:
+    query = tables.raw(tables.runs).where(tables.runs.c.run_id == run_id)
+    return Run.of(sql.execute(query).mappings().one())
+
+
+def _told(details: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in details.items() if value is not None}
 
 
 def ranges(numbers: Iterable[int]) -> str:

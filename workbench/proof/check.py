@@ -1,7 +1,11 @@
 """One thing that was looked at, and what was found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import polars as pl
+
+from workbench.errors import StoreError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +21,18 @@ class Check:
     name: str
     holds: bool | None
     sentence: str
+
+
+def rows(frame: pl.LazyFrame, columns: Mapping[str, type[pl.DataType]], noun: str) -> pl.DataFrame:
+    """Return the rows of a frozen file, whose digest may have been made to fit whatever is in it.
+
+    Raises:
+        StoreError: it has not these columns.
+    """
+    try:
+        return frame.select(pl.col(name).cast(kind) for name, kind in columns.items()).collect()
+    except pl.exceptions.PolarsError:
+        raise StoreError(f"what its digest was made of is no {noun}") from None
 
 
 def some(numbers: Sequence[int]) -> str:

@@ -10,8 +10,8 @@ from workbench.campaigns.membership import counts
 from workbench.errors import StoreError
 from workbench.export import packing
 from workbench.export.ledger import Kind, Request, Run
-from workbench.lookup.leaving import left
-from workbench.proof.check import Check, some
+from workbench.lookup.leaving import LEFT, left
+from workbench.proof.check import Check, rows, some
 from workbench.runs import leaving
 from workbench.store import engine
 from workbench.store.pinned import LakeVersion
@@ -25,7 +25,7 @@ def checks(workspace: Workspace, run: Run, requests: list[Request]) -> Iterator[
     if run.membership is None:
         return
     try:
-        users = left(workspace.settings.directory, run).collect()
+        users = rows(left(workspace.settings.directory, run), LEFT, "list of who left")
     except StoreError as error:
         yield Check(name=NAME, holds=False, sentence=str(error))
         return
@@ -64,9 +64,10 @@ def rebuilt(
     Raises:
         StoreError: the list, or the lake, cannot be read.
     """
-    told = left(workspace.settings.directory, run).filter(pl.col("kept").is_null()).select("user_code")
+    users = rows(left(workspace.settings.directory, run), LEFT, "list of who left")
+    told = users.filter(pl.col("kept").is_null()).select("user_code")
     parts = leaving.batches(
-        workspace, saved, version, connection, told.collect(), run_id=run.run_id, as_of=run.as_of,
+        workspace, saved, version, connection, told, run_id=run.run_id, as_of=run.as_of,
         environment=run.environment,
     )  # fmt: skip
     wrong, number = [], after

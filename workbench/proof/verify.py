@@ -11,24 +11,25 @@ import polars as pl
 from workbench import lookup
 from workbench.campaigns import verdicts
 from workbench.campaigns.library import SavedCampaign
-from workbench.errors import InputError, StoreError
+from workbench.errors import DamagedError, InputError, StoreError
 from workbench.export import frozen, packing
 from workbench.export.ledger import Kind, Purpose, Request, Run
 from workbench.proof import leaving, trail
-from workbench.proof.check import Check, some
+from workbench.proof.check import Check, rows, some
 from workbench.runs.reserving import bodies
 from workbench.store.canonical import content_digest
 from workbench.workspace import Workspace
 
 Report = Callable[[str, int, int], None]
 ROW = ["verdict", "reason", "arm", "held_by"]
+COLUMNS = {"user_code": pl.UInt32, "request": pl.UInt32, **dict.fromkeys(ROW, pl.String)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """Everything that was looked at of one run."""
 
-    run: Run
+    run_id: str
     checks: tuple[Check, ...]
 
     @property
@@ -50,13 +51,18 @@ def verify(
 
     Raises:
         NotFoundError: no such run.
-        StoreError: the ledger cannot be read.
+        StoreError: the ledger cannot be read; one of its rows that is damaged is a check that fails.
     """
-    run, requests, entries = trail.read(workspace, run_id)
-    saved = workspace.campaigns.get(run.campaign_id, run.campaign_version)
-    checks = [_campaign(saved), *trail.checks(workspace.trail, run, requests, entries)]
     try:
-        audience = lookup.audience(workspace.settings.directory, run).collect()
+        record = trail.read(workspace, run_id)
+        saved, check = _campaign(workspace, record.run)
+        digest = saved.stored.digest if saved else None
+        checks = [check, *trail.checks(workspace.trail, record, digest)]
+    except DamagedError as error:
+        return Verified(run_id=run_id, checks=(Check(name="ledger", holds=False, sentence=str(error)),))
+    run, requests = record.run, record.requests
+    try:
+        audience = rows(lookup.audience(workspace.settings.directory, run), COLUMNS, "audience")
     except StoreError as error:
         checks.append(Check(name="audience", holds=False, sentence=str(error)))
     else:
@@ -67,17 +73,23 @@ def verify(
         checks += leaving.checks(workspace, run, requests)
         checks.append(_frozen(workspace.settings.directory / run.bodies_path, requests))
         checks.append(_rebuilt(workspace, run, saved, audience, requests, report))
-    return Verified(run=run, checks=tuple(checks))
+    return Verified(run_id=run_id, checks=tuple(checks))
 
 
-def _campaign(saved: SavedCampaign) -> Check:
+def _campaign(workspace: Workspace, run: Run) -> tuple[SavedCampaign | None, Check]:
+    """Return the campaign as the run had it, None where it cannot be read, and whether it is as it was saved."""
+    name = "campaign"
+    try:
+        saved = workspace.campaigns.get(run.campaign_id, run.campaign_version)
+    except (InputError, DamagedError) as error:
+        return None, Check(name=name, holds=False, sentence=" ".join(str(error).split()))
     stored = saved.stored
     holds = content_digest(stored.body) == stored.digest
     said = "has the content that was saved" if holds else "is not the content that was saved"
-    return Check(name="campaign", holds=holds, sentence=f"{stored.id} version {stored.version} {said}")
+    return saved, Check(name=name, holds=holds, sentence=f"{stored.id} version {stored.version} {said}")
 
 
-def _audience(run: Run, saved: SavedCampaign, audience: pl.DataFrame) -> Iterator[Check]:
+def _audience(run: Run, saved: SavedCampaign | None, audience: pl.DataFrame) -> Iterator[Check]:
     """Compare the snapshot with what the ledger counted, and with what no snapshot may hold."""
     counted = audience.group_by(ROW).agg(users=pl.len().cast(pl.Int64))
     recorded = pl.DataFrame(list(run.verdicts), schema=verdicts.WATERFALL)
@@ -89,7 +101,7 @@ def _audience(run: Run, saved: SavedCampaign, audience: pl.DataFrame) -> Iterato
         said = f"the ledger counts {run.qualified:,} users, the snapshot {audience.height:,}; {wrong} counts differ"
     yield Check(name="verdicts", holds=not wrong and total, sentence=said)
     sent = audience.filter(pl.col("verdict") == verdicts.SEND)
-    cap = saved.campaign.cap.per_run if run.purpose is Purpose.CAMPAIGN else None
+    cap = saved.campaign.cap.per_run if saved and run.purpose is Purpose.CAMPAIGN else None
     held = sent.filter(pl.col("arm") != verdicts.TARGET).height
     twice = audience.height - audience["user_code"].n_unique()
     astray = audience.filter((pl.col("verdict") == verdicts.SEND) != pl.col("request").is_not_null()).height
@@ -139,7 +151,7 @@ def _frozen(path: Path, requests: list[Request]) -> Check:
 def _rebuilt(
     workspace: Workspace,
     run: Run,
-    saved: SavedCampaign,
+    saved: SavedCampaign | None,
     audience: pl.DataFrame,
     requests: list[Request],
     report: Report,
@@ -148,6 +160,8 @@ def _rebuilt(
     name = "built again"
     if run.salt_digest != workspace.settings.salt_digest:
         return Check(name=name, holds=None, sentence="the account has another salt now")
+    if saved is None:
+        return Check(name=name, holds=None, sentence="cannot be: the campaign cannot be read")
     recorded = {request.number: request.digest for request in requests}
     recipients = audience.filter(pl.col("verdict") == verdicts.SEND).select("user_code")
     wrong, built, done = [], 0, 0
