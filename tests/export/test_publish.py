@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from export.sendable import CREDENTIALS, RUN_ID, reserve, send
 
 from workbench.errors import BusyError, CredentialsError, DestinationError, StoreError
 from workbench.export.client import Client
-from workbench.export.crew import FRESH, Crew
+from workbench.export.crew import Crew
 from workbench.export.frozen import Bodies
+from workbench.export.hold import FRESH
 from workbench.export.ledger import RequestState, RunState
 from workbench.export.marks import Mark, Marks
 from workbench.export.sandbox import Receiver, parse_answers, report
@@ -349,7 +350,7 @@ def test_nothing_begins_while_the_ledger_is_silent(account: Account) -> None:
     ):
         crew.hand(requests[:1])
         assert crew.collect(0.3) == []
-        crew.renew()
+        crew.renew(time.monotonic())
         assert [done.request.number for done in crew.collect(10)] == [1]
         time.sleep(2 * FRESH)
         crew.hand(requests[1:])
@@ -359,3 +360,22 @@ def test_nothing_begins_while_the_ledger_is_silent(account: Account) -> None:
         found = [*crew.collect(10), *crew.collect(1), *crew.collect(1)]
     assert [done.answer for done in found] == [None] * 3
     assert len(recorder.arrivals) == 1
+
+
+def test_what_the_database_said_counts_from_before_it_was_asked(team: Account) -> None:
+    """A commit that takes long makes nothing last longer: meanwhile the run may have become somebody else's."""
+    reserve(team, 1)
+    commits: list[float] = []
+
+    def around(_: str, commit: Callable[..., object]) -> Callable[..., object]:
+        def timed(*arguments: object) -> object:
+            commits.append(time.monotonic())
+            return commit(*arguments)
+
+        return timed
+
+    with team.workspace.ledger.hold(RUN_ID) as held:
+        team.workspace.database.watch(around, lambda: None)
+        before = time.monotonic()
+        found = Marks(held, RUN_ID).tick([], room=1, now=utc_now())
+        assert before < found.known_at < commits[-1]

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from workbench.export.client import Answer, Client, Line, Outcome
+from workbench.export.hold import FRESH
 from workbench.export.ledger import Request
 from workbench.export.pace import Pace
 
@@ -16,7 +17,6 @@ AHEAD = 0.5
 GROUP = 0.02
 LATELY, SOON = 0.2, 0.04
 MOST_AHEAD = 4
-FRESH = 0.25
 # Where answers are as quick as this, a few threads keep the interpreter busy, and more would hinder each other.
 QUICK, FEW = 0.004, 2
 
@@ -44,7 +44,7 @@ class Crew:
         self._read = read
         self._size = client.options.in_flight
         self._pace = Pace(client.options.batches_per_second)
-        self._pace.renew(0)
+        self._pace.renew(float("-inf"))
         self._threads: list[threading.Thread] = []
         self._waiting: SimpleQueue[Request | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
@@ -88,9 +88,9 @@ class Crew:
             room -= 1
         return max(room, 0)
 
-    def renew(self) -> None:
-        """The run was not to stop just now: for a moment requests may begin, and no longer if the ledger falls silent."""
-        self._pace.renew(FRESH)
+    def renew(self, known_at: float) -> None:
+        """The run was held and not to stop then: for a moment requests may begin, and no longer if the ledger falls silent."""
+        self._pace.renew(known_at + FRESH)
 
     def hand(self, requests: Iterable[Request]) -> None:
         """Let requests be sent, in this order; by as many threads as the last answer's time is worth."""

@@ -43,11 +43,13 @@ class Tick:
         state: of the run, as another process may have set it.
         requests: marked ``sent``, to be sent now; as they were before.
         is_last: whether the run has no further ones.
+        known_at: by the monotonic clock; the run was in this state, and held, later than this.
     """
 
     state: RunState
     requests: tuple[Request, ...] = ()
     is_last: bool = False
+    known_at: float = float("-inf")
 
 
 class Marks:
@@ -111,12 +113,15 @@ class Marks:
             raise BusyError(f"request {strangers[0]} of {self._run_id} was taken up by another process")
         if taken:
             self._after = taken[-1].number
-        return Tick(state=state, requests=tuple(taken), is_last=len(taken) < room)
+        return Tick(
+            state=state, requests=tuple(taken), is_last=len(taken) < room, known_at=self._hold.known_at
+        )
 
     def look(self) -> Tick:
         """Read where the run stands."""
         with self._hold.looking() as sql:
-            return Tick(state=self._state(sql, writes=False))
+            state = self._state(sql, writes=False)
+        return Tick(state=state, known_at=self._hold.known_at)
 
     def rescue(self, marks: Iterable[Mark], now: datetime) -> None:
         """Record acceptances without the hold, which is lost: they are true whoever sends the run now."""

@@ -82,12 +82,11 @@ class Pace:
         if percentage >= NEARLY_FULL:
             self.slow(1 - (min(percentage, 100) - NEARLY_FULL) / 40)
 
-    def renew(self, seconds: float) -> None:
-        """Let attempts begin for so long; then they wait until it is renewed. Without any they never do."""
+    def renew(self, until: float) -> None:
+        """Let attempts begin until then, by the clock; then they wait until it is renewed. Without any they always may."""
         with self._changed:
-            now = self._clock()
-            was_over = now >= self._known_until
-            self._known_until = now + seconds
+            was_over = self._clock() >= self._known_until
+            self._known_until = until
             if was_over:
                 self._changed.notify_all()
 

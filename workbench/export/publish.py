@@ -144,7 +144,7 @@ class _Sending:
         if self._fault is not None or self._found.state is not RunState.RUNNING:
             self._crew.close()
         else:
-            self._crew.renew()
+            self._crew.renew(self._found.known_at)
         if self._lost is None:
             self._crew.hand(self._found.requests)
 
