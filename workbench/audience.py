@@ -19,6 +19,7 @@ from workbench.segments.check import check
 from workbench.segments.model import Segment
 from workbench.segments.sentence import sentence
 from workbench.segments.sql import compile_sql
+from workbench.settings import Consent
 from workbench.store import engine
 from workbench.store.pinned import LakeVersion
 from workbench.workspace import Workspace
@@ -198,6 +199,51 @@ def history(
         now=now,
         until=until,
     )
+
+
+def too_often(
+    workspace: Workspace, campaign: SavedCampaign, users: pl.DataFrame, *, before: History, now: datetime
+) -> pl.DataFrame:
+    """Return which users the frequency caps of a campaign keep from another message, whatever else is so of them.
+
+    Args:
+        workspace: the account.
+        campaign: whose caps.
+        users: ``user_code``, ascending.
+        before: the runs whose messages count.
+        now: the instant of the message.
+
+    Returns:
+        ``user_code``.
+
+    Raises:
+        StoreError: the lake, or the audience of a run before, cannot be read.
+    """
+    settings, version = workspace.settings, workspace.lake.at()
+    connection = version.connect(memory=settings.store.query_memory)
+    nothing = Rendering(
+        (), connection, catalogue=version.catalogue, constants={}, matched={}, as_of=now, now=now
+    )
+    found = candidates(
+        connection,
+        users,
+        as_of=now,
+        consent_at=now,
+        catalogue=version.catalogue,
+        identities=settings.identities,
+        consent=Consent(),
+        holds=(),
+        never=(),
+        cap_salt="",
+        rendering=nothing,
+        lint="NULL::VARCHAR",
+        profiles=version.profiles_at(now),
+        messages=frequency.Counted(
+            runs=before.runs, rules=frequency.rules(campaign.campaign, settings.frequency), now=now
+        ),
+    )
+    connection.close()
+    return found.filter(pl.col("too_often").is_not_null()).select("user_code")
 
 
 def envelope(

@@ -67,6 +67,17 @@ def test_what_is_too_old_or_stopped_is_not_sent_again(shop: Account, refused: Ru
     assert workspace.ledger.totals(refused.run_id)[RequestState.REJECTED] == 200
 
 
+def test_another_receiver_is_refused_first(
+    shop: Account, refused: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run went to this machine: for another address nothing is given back."""
+    monkeypatch.setenv("WORKBENCH_MPARTICLE_URL", "https://s2s.mparticle.com/v2")
+    chosen = runs.rejected(shop.workspace, refused.run_id)
+    with pytest.raises(InputError, match=r"was for development at localhost, the settings say"):
+        runs.redrive(shop.workspace, refused.run_id, chosen, now=AT)
+    assert shop.workspace.ledger.totals(refused.run_id)[RequestState.REJECTED] == 200
+
+
 def test_a_stop_that_was_faster_stays(shop: Account, receiver: Receiver) -> None:
     """A person stops the run while its rejected requests are being given back: it stops, and nothing goes out."""
     ledger = shop.workspace.ledger

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from workbench.campaigns.frequency import Earlier, Rules, since
-from workbench.export.order import newest_number, same_receiver
+from workbench.export.order import given_back, newest_number, same_receiver
 from workbench.export.records import RequestState, RunState
 from workbench.store import tables
 from workbench.store.database import Database
@@ -26,10 +26,12 @@ class History:
     Attributes:
         runs: in the order in which they were reserved.
         newest: the number of the newest run that could have been among them; 0 without any.
+        given_back: how often rejected requests had been given back.
     """
 
     runs: tuple[Earlier, ...] = ()
     newest: int = 0
+    given_back: int = 0
 
 
 def history(
@@ -80,6 +82,7 @@ def history(
         where.append(run.number < before)
     with database.reading() as sql:
         newest = newest_number(sql, receiver, environment, None if rules.of_all else campaign_id)
+        given = given_back(sql)
         found = sql.execute(
             sa.select(run.run_id, run.campaign_id, run.audience_path).where(*where).order_by(run.number)
         ).all()
@@ -104,4 +107,4 @@ def history(
         )
         for row in found
     ]  # fmt: skip
-    return History(runs=tuple(runs), newest=newest)
+    return History(runs=tuple(runs), newest=newest, given_back=given)

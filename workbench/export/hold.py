@@ -36,13 +36,13 @@ class Hold:
         self.known_at = float("-inf")
         self._locked = locked
 
-    def transaction(self) -> AbstractContextManager[sa.Connection]:
-        """One short write transaction.
+    def transaction(self, *, alone: bool = False) -> AbstractContextManager[sa.Connection]:
+        """One short write transaction; ``alone`` as for those of the database.
 
         Raises:
             StoreError: the database fails, or the lock is lost.
         """
-        return self._held(self.database.transaction(self._locked))
+        return self._held(self.database.transaction(self._locked, alone=alone))
 
     def looking(self) -> AbstractContextManager[sa.Connection]:
         """One short read; on PostgreSQL it fails like a write when the lock is lost."""

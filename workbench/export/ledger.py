@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from workbench.errors import DamagedError, NotFoundError, nearest
 from workbench.export import trail
 from workbench.export.hold import Hold, holding
-from workbench.export.order import decided_since, newest_number
+from workbench.export.order import decided_since, is_outdated
 from workbench.export.records import (
     UNFINISHED,
     Alert,
@@ -88,8 +88,8 @@ class Ledger:
             seen: the runs whose messages were counted; None where none are.
 
         Returns:
-            ``taken`` when another process took the occurrence first, ``outdated`` when there are newer runs than
-            those that were seen; nothing was written then.
+            ``taken`` when another process took the occurrence first, ``outdated`` when there are messages that were
+            not seen; nothing was written then.
 
         Raises:
             ValueError: an occurrence that is not one of the run's purpose.
@@ -104,10 +104,10 @@ class Ledger:
                 )
                 if sql.scalar(sa.select(tables.runs.c.run_id).where(*where)) is not None:
                     return Reservation.TAKEN
-                if seen is not None:
-                    one = run.campaign_id if seen.one_campaign else None
-                    if newest_number(sql, run.receiver, run.environment, one) != seen.newest:
-                        return Reservation.OUTDATED
+                if seen is not None and is_outdated(
+                    sql, seen, run.campaign_id, run.receiver, run.environment
+                ):
+                    return Reservation.OUTDATED
                 newest = sql.scalar(sa.select(sa.func.max(tables.runs.c.number))) or 0
                 run = replace(run, number=newest + 1)
                 values = {name: getattr(run, name) for name in tables.runs.columns.keys()}  # noqa: SIM118

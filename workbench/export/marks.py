@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from workbench.errors import BusyError, StoreError
 from workbench.export import trail
 from workbench.export.hold import Hold
-from workbench.export.ledger import UNFINISHED, Kind, Request, RequestState, RunState
+from workbench.export.ledger import UNFINISHED, Kind, Request, RequestState, RunState, Seen
+from workbench.export.order import is_outdated
 from workbench.export.records import word
 from workbench.store import tables
 from workbench.store.audit import What
@@ -131,25 +132,34 @@ class Marks:
             if state in (*ENDED, RunState.INTERRUPTED):
                 trail.stands(sql, self._run_id)
 
-    def give_back(self, numbers: Sequence[int], *, note: str, because: str | None = None) -> None:
+    def give_back(
+        self, numbers: Sequence[int], *, note: str, because: str | None = None, seen: Seen | None = None
+    ) -> None:
         """Let rejected requests be sent again; the run is interrupted until they are.
 
         Args:
             numbers: of the requests.
             note: what the run says of it until it has ended.
             because: a person's reason, for the audit trail.
+            seen: the runs whose messages were counted; None where none are.
 
         Raises:
-            BusyError: one of them is no longer rejected, or the run is to stop; nothing is changed then.
+            BusyError: one of them is no longer rejected, the run is to stop, or there are messages that were not
+                seen; nothing is changed then.
         """
-        table = tables.requests
+        run, table = tables.runs.c, tables.requests
         where = (
             table.c.run_id == self._run_id, table.c.number.in_(numbers), table.c.state == RequestState.REJECTED,
         )  # fmt: skip
-        with self._hold.transaction() as sql:
+        place = sa.select(run.campaign_id, run.receiver, run.environment).where(run.run_id == self._run_id)
+        with self._hold.transaction(alone=True) as sql:
             state = self._state(sql)
-            if state not in {RunState.COMPLETED, RunState.INTERRUPTED}:
+            if state in {RunState.STOPPING, RunState.STOPPED}:
                 raise BusyError(f"{self._run_id} is {state}; nothing of it was given back")
+            if seen is not None and is_outdated(sql, seen, *sql.execute(place).one()):
+                raise BusyError(
+                    f"another run was reserved meanwhile; nothing of {self._run_id} was given back, try again"
+                )
             if sql.execute(table.update().where(*where).values(state=RequestState.RESERVED)).rowcount < len(
                 numbers
             ):

@@ -2,8 +2,9 @@
 
 import sqlalchemy as sa
 
-from workbench.export.records import Purpose, RunState
+from workbench.export.records import Purpose, RunState, Seen
 from workbench.store import tables
+from workbench.store.audit import What
 
 
 def same_receiver(receiver: str, environment: str) -> tuple[sa.ColumnElement[bool], ...]:
@@ -21,6 +22,18 @@ def newest_number(sql: sa.Connection, receiver: str, environment: str, campaign_
     if campaign_id is not None:
         where.append(run.campaign_id == campaign_id)
     return int(sql.scalar(sa.select(sa.func.max(run.number)).where(*where)) or 0)
+
+
+def is_outdated(sql: sa.Connection, seen: Seen, campaign_id: str, receiver: str, environment: str) -> bool:
+    """Whether messages have come to count that a plan has not seen: of newer runs, or given back since."""
+    newest = newest_number(sql, receiver, environment, campaign_id if seen.one_campaign else None)
+    return newest != seen.newest or seen.given_back not in {None, given_back(sql)}
+
+
+def given_back(sql: sa.Connection) -> int:
+    """Return how often rejected requests have been given back to their runs."""
+    entries = sa.select(sa.func.count()).where(tables.audit.c.what == What.GIVEN_BACK)
+    return int(sql.scalar(entries) or 0)
 
 
 def decided_since(sql: sa.Connection, run_id: str) -> str | None:

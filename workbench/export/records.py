@@ -243,7 +243,9 @@ class Seen:
     Attributes:
         newest: the number of the newest of them; 0 without any.
         one_campaign: whether only those of the same campaign matter.
+        given_back: how often rejected requests had been given back, which count again; None where it does not matter.
     """
 
     newest: int
     one_campaign: bool
+    given_back: int | None = None

@@ -14,6 +14,7 @@ from workbench.campaigns.library import SavedCampaign
 from workbench.campaigns.membership import Leaving
 from workbench.campaigns.safety import blocks
 from workbench.errors import InputError
+from workbench.export.history import History
 from workbench.export.ledger import Purpose, Run, Seen
 from workbench.runs import leaving
 from workbench.segments.scope import FIRST_YEAR, LAST_YEAR
@@ -185,15 +186,21 @@ def _decide(
         verdicts=decided,
         blocked=blocked,
         already=already,
-        seen=_seen(rules, before.newest, changes.newest if campaign.membership else None),
+        seen=seen(rules, before, changes.newest if campaign.membership else None),
         leaving=left,
     )
 
 
-def _seen(rules: frequency.Rules, newest: int, of_campaign: int | None) -> Seen | None:
-    """Return which runs were counted, for caps or else for the audience; caps were read first."""
+def seen(rules: frequency.Rules, before: History, of_campaign: int | None = None) -> Seen | None:
+    """Return which runs were counted, for caps or else for the audience; caps were read first.
+
+    Args:
+        rules: of the caps.
+        before: the runs that caps have counted.
+        of_campaign: the number of the newest run that was counted for the audience; None for no audience.
+    """
     if rules.any:
-        return Seen(newest=newest, one_campaign=not rules.of_all)
+        return Seen(newest=before.newest, one_campaign=not rules.of_all, given_back=before.given_back)
     return None if of_campaign is None else Seen(newest=of_campaign, one_campaign=True)
 
 

@@ -3,10 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import polars as pl
+
+from workbench import audience
+from workbench.campaigns import frequency
 from workbench.errors import InputError
-from workbench.export.ledger import Request, RequestState, Run, RunState
+from workbench.export.ledger import Purpose, Request, RequestState, Run, RunState, Seen
 from workbench.export.marks import Marks
 from workbench.export.publish import REMEMBERED
+from workbench.export.snapshot import verified
+from workbench.runs.planning import seen
+from workbench.runs.sending import refuse_other_receiver
 from workbench.settings import actor
 from workbench.store.audit import reason
 from workbench.workspace import Workspace
@@ -47,7 +54,8 @@ def redrive(
 ) -> Run:
     """Give rejected requests back to their run, which ``resume`` then finishes: the same bytes and ids.
 
-    Whom they hold keeps the place and verdict of the run; nobody else is taken in their stead.
+    Whom they hold keeps the place and verdict of the run; nobody else is taken in their stead. A rejected message
+    counted for no frequency cap: where other runs have used the place up meanwhile, the request is refused.
 
     Args:
         workspace: the account that has the run.
@@ -58,8 +66,10 @@ def redrive(
 
     Raises:
         NotFoundError: no such run.
-        InputError: no request; the run was stopped; it is too old for the receiver; a reason that cannot be kept.
-        BusyError: another process sends the run, or has given them back.
+        InputError: no request; the run was stopped; it is too old, or was for another receiver; a reason that cannot
+            be kept; a frequency cap keeps a user from another message.
+        BusyError: another process sends the run, has given them back, or has reserved another run meanwhile.
+        StoreError: the lake or an audience cannot be read.
     """
     found, said = workspace.ledger.get(run), reason(because)
     if not requests:
@@ -71,7 +81,32 @@ def redrive(
             f"{run} was frozen {(now - found.created_at).days} days ago: mParticle takes no event of over 30 days; "
             "clone the campaign to write to its users"
         )
+    refuse_other_receiver(workspace, found)
+    counted = _counted(workspace, found, requests, now)
     note = f"rejected requests given back by {actor()}: {len(requests):,}" + (f" ({said})" if said else "")
     with workspace.ledger.hold(run) as held:
-        Marks(held, run).give_back([request.number for request in requests], note=note, because=said)
+        numbers = [request.number for request in requests]
+        Marks(held, run).give_back(numbers, note=note, because=said, seen=counted)
     return workspace.ledger.get(run)
+
+
+def _counted(workspace: Workspace, run: Run, requests: Sequence[Request], now: datetime) -> Seen | None:
+    """Return which runs were counted for frequency caps, once these let every user of the requests have a message."""
+    campaign = workspace.campaigns.get(run.campaign_id, run.campaign_version)
+    rules = frequency.rules(campaign.campaign, workspace.settings.frequency)
+    if run.purpose is Purpose.TEST or not rules.any:
+        return None
+    before = audience.history(workspace, campaign, run=run.run_id, now=now)
+    path = workspace.settings.directory / run.audience_path
+    rows = verified(path, run.audience_digest, f"the audience of {run.run_id}").select("user_code", "request")
+    numbers = {request.number for request in requests}
+    users = rows.filter(pl.col("request").is_in(numbers)).collect().sort("user_code")
+    stopped = audience.too_often(workspace, campaign, users.select("user_code"), before=before, now=now)
+    if stopped.height:
+        full = set(users.join(stopped, on="user_code", how="semi")["request"])
+        rest = ", ".join(map(str, sorted(numbers - full))) or "none"
+        raise InputError(
+            f"{stopped.height:,} users of {run.run_id} had other messages meanwhile, and a frequency cap allows no "
+            f"more; nothing was given back. Requests that can be sent again: {rest}"
+        )
+    return seen(rules, before)

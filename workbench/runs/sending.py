@@ -147,7 +147,7 @@ def connect(workspace: Workspace) -> Client:
 
 def _send(workspace: Workspace, run: Run, client: Client | None, report: Report, clock: Clock) -> Receipt:
     ledger: Ledger = workspace.ledger
-    _refuse_other_receiver(workspace, run)
+    refuse_other_receiver(workspace, run)
     sent_now = 0
     was_complete = run.state is RunState.COMPLETED
     left_before = ledger.totals(run.run_id, Kind.LEAVE)[RequestState.ACCEPTED]
@@ -208,7 +208,7 @@ def _alert(workspace: Workspace, run: Run, about: str, why: str, clock: Clock) -
         )  # fmt: skip
 
 
-def _refuse_other_receiver(workspace: Workspace, run: Run) -> None:
+def refuse_other_receiver(workspace: Workspace, run: Run) -> None:
     """An occurrence belongs to one receiver and environment: a rehearsal is not the real send."""
     settings = workspace.settings
     there, here = (run.receiver, run.environment), (settings.receiver, settings.mparticle.environment)

@@ -86,12 +86,16 @@ class Database:
         """
         if on is not None:
             with self._errors(), on.begin():
+                self._wait(on, alone=alone)
                 yield on
             return
         with self._errors(), self._engine.begin() as connection:
-            if alone and not self.is_sqlite:
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7209312)"))
+            self._wait(connection, alone=alone)
             yield connection
+
+    def _wait(self, connection: sa.Connection, *, alone: bool) -> None:
+        if alone and not self.is_sqlite:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7209312)"))
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
