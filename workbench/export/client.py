@@ -13,6 +13,7 @@ from typing import Self
 
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
+from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from workbench.export.pace import Pace
@@ -236,8 +237,8 @@ def _is_before_the_proxy(error: requests.exceptions.ProxyError) -> bool:
     )
 
 
-def _read(response: requests.Response, deadline: float, told: Callable[[str], str]) -> Answer:
-    status = response.status_code
+def _read(response: BaseHTTPResponse, deadline: float, told: Callable[[str], str]) -> Answer:
+    status = response.status
     if status == 202:
         if _number(response, "Content-Length", LONGEST_READ) is not None:
             _start(response, deadline)  # a short body that was read keeps the connection alive
@@ -266,7 +267,7 @@ def _read(response: requests.Response, deadline: float, told: Callable[[str], st
             return Answer(outcome=Outcome.UNKNOWN, message=f"{message} (only 202 means accepted)")
 
 
-def _words(response: requests.Response, deadline: float) -> str:
+def _words(response: BaseHTTPResponse, deadline: float) -> str:
     """The receiver's own message, from the first bytes of a JSON error body; nothing else is kept."""
     start = _start(response, deadline)
     if "json" not in response.headers.get("Content-Type", ""):
@@ -277,12 +278,12 @@ def _words(response: requests.Response, deadline: float) -> str:
         return ""
 
 
-def _start(response: requests.Response, deadline: float) -> bytes:
+def _start(response: BaseHTTPResponse, deadline: float) -> bytes:
     """The first bytes of a body, as many as come in time."""
     found = b""
     try:
         while len(found) < LONGEST_READ and time.monotonic() < deadline:
-            read = response.raw.read1(LONGEST_READ - len(found), decode_content=False)
+            read = response.read1(LONGEST_READ - len(found), decode_content=False)
             if not read:
                 break
             found += read
@@ -291,7 +292,7 @@ def _start(response: requests.Response, deadline: float) -> bytes:
     return found
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def _retry_after(response: BaseHTTPResponse) -> float | None:
     """Seconds, or a date: held against the answer's own, so that no clock here can be wrong; one without asks for nothing."""
     text = response.headers.get("Retry-After", "")
     if text.isdecimal():
@@ -311,7 +312,7 @@ def _instant(text: str) -> float | None:
         return None
 
 
-def _number(response: requests.Response, header: str, most: int) -> int | None:
+def _number(response: BaseHTTPResponse, header: str, most: int) -> int | None:
     """A whole number of a header, if it is one and in range."""
     text = response.headers.get(header, "")
     return int(text) if text.isdecimal() and len(text) < 10 and int(text) <= most else None

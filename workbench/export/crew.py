@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -51,6 +52,8 @@ class Crew:
         self._lock = threading.Lock()
         self._ahead = 0
         self._ahead_batches = 0
+        self._few_wait = threading.Event()
+        self._few_wait.set()
         self._lately = self._took = 0.0
         self._counted = monotonic()
         self.outstanding = 0
@@ -97,9 +100,7 @@ class Crew:
         most = min(FEW, self._size) if self._took < QUICK else self._size
         for request in requests:
             self.outstanding += 1
-            with self._lock:
-                self._ahead += 1
-                self._ahead_batches += request.batches
+            self._count_waiting(1, request.batches)
             if len(self._threads) < min(most, self.outstanding):
                 thread = threading.Thread(target=self._work, name="sender", daemon=True)
                 thread.start()
@@ -107,18 +108,13 @@ class Crew:
             self._waiting.put(request)
 
     def collect(self, seconds: float) -> list[Done]:
-        """Wait so long for the first outcome, and a moment for those that come with it."""
+        """Wait so long for the first outcome, then a moment for more of them, unless few requests wait."""
         found: list[Done] = []
-        until = monotonic() + seconds
-        while True:
-            try:
-                found.append(self._done.get(timeout=max(until - monotonic(), 0)))
-            except Empty:
-                break
-            if len(found) == 1:
-                until = monotonic() + GROUP
-            if self._ahead * 2 < self._size:
-                until = monotonic()
+        with suppress(Empty):
+            found.append(self._done.get(timeout=seconds))
+            self._few_wait.wait(GROUP)
+            while True:
+                found.append(self._done.get_nowait())
         self.outstanding -= len(found)
         self._count(len(found))
         return found
@@ -132,6 +128,16 @@ class Crew:
     def close(self) -> None:
         """Let no request begin any more; those that wait come back without an answer."""
         self._pace.close()
+
+    def _count_waiting(self, requests: int, batches: int) -> None:
+        """So many more wait for a thread, or fewer."""
+        with self._lock:
+            self._ahead += requests
+            self._ahead_batches += batches
+            if self._ahead * 2 < self._size:
+                self._few_wait.set()
+            else:
+                self._few_wait.clear()
 
     def _work(self) -> None:
         try:
@@ -150,9 +156,7 @@ class Crew:
         except Exception as error:
             return Done(request=request, answer=None, error=error)
         finally:
-            with self._lock:
-                self._ahead -= 1
-                self._ahead_batches -= request.batches
+            self._count_waiting(-1, -request.batches)
         if body is None or not is_let_in:
             return Done(request=request, answer=None)
         try:

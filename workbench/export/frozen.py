@@ -6,6 +6,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,11 +76,12 @@ def freeze(
         StoreError: the disk is full or cannot be written; nothing is left behind.
     """
     folder = folder or f"runs/{run_id}/{uuid.uuid4().hex}"
-    with _folder(directory / folder) as place:
+    with _folder(directory / folder) as place, ThreadPoolExecutor(1, "sync") as meanwhile:
         with Snapshot(place / AUDIENCE, verdicts, connection.cursor()) as audience:
             requests = _write_bodies(place / BODIES, batches, audience, report)
-        for name in (BODIES, AUDIENCE):
-            sync(place / name)
+            durable = meanwhile.submit(sync, place / BODIES)
+        durable.result()
+        sync(place / AUDIENCE)
         with (place / AUDIENCE).open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         leaving_digest = None

@@ -17,9 +17,36 @@ from workbench.export.records import word
 from workbench.store import tables
 from workbench.store.audit import What
 
+_RUN, _REQUEST = tables.runs.c, tables.requests.c
 FINAL = (RequestState.ACCEPTED, RequestState.REJECTED)
 DOUBTFUL = (RequestState.SENT, RequestState.UNKNOWN)
 ENDED = (RunState.COMPLETED, RunState.BLOCKED, RunState.STOPPED)
+# Statements of every tick, built once: building one takes longer than the database needs for it.
+_STATE = sa.select(_RUN.state).where(_RUN.run_id == sa.bindparam("run"))
+_LOCKED_STATE = _STATE.with_for_update()
+_OF_RUN = _REQUEST.run_id == sa.bindparam("run")
+_NUMBERED = _REQUEST.number.in_(sa.bindparam("numbers", expanding=True))
+_NEXT = (
+    tables.raw(tables.requests)
+    .where(
+        _OF_RUN, _REQUEST.number > sa.bindparam("after"), _REQUEST.state.in_(UNFINISHED),
+        _REQUEST.kind.in_(sa.bindparam("kinds", expanding=True)),
+    )
+    .order_by(_REQUEST.number)
+    .limit(sa.bindparam("room"))
+    .with_for_update()
+)  # fmt: skip
+_TAKE = (
+    tables.requests.update()
+    .where(_OF_RUN, _NUMBERED)
+    .values(state=RequestState.SENT, attempts=_REQUEST.attempts + 1)
+)
+_OPEN = tables.requests.update().where(_OF_RUN, _NUMBERED, _REQUEST.state.not_in(FINAL))
+_ANSWERED = _OPEN.values(
+    state=sa.bindparam("to"), answer=sa.bindparam("said"), answered_at=sa.bindparam("at")
+)
+_BACK = _OPEN.values(state=sa.bindparam("to"), answer=sa.bindparam("said"))
+_NOT_BEGUN = _OPEN.values(state=sa.bindparam("to"), attempts=_REQUEST.attempts - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,48 +240,34 @@ class Marks:
         return tables.runs.update().where(tables.runs.c.run_id == self._run_id)
 
     def _state(self, sql: sa.Connection, *, writes: bool = True) -> RunState:
-        query = sa.select(tables.runs.c.state).where(tables.runs.c.run_id == self._run_id)
-        state = sql.execute(query.with_for_update() if writes else query).scalar_one()
+        query = _LOCKED_STATE if writes else _STATE
+        state = sql.execute(query, {"run": self._run_id}).scalar_one()
         return word(RunState, state, f"run {self._run_id}")
 
     def _record(self, sql: sa.Connection, marks: Sequence[Mark], now: datetime) -> list[int]:
         """Write outcomes, those alike in one statement; return the requests that somebody else has finished."""
-        table = tables.requests
         alike: defaultdict[tuple[RequestState, str | None, bool], list[int]] = defaultdict(list)
         for mark in marks:
             alike[mark.state, mark.answer, mark.was_begun].append(mark.number)
         strangers: list[int] = []
         for (state, answer, was_begun), numbers in alike.items():
-            values: dict[str, Any] = {"state": state}
+            values: dict[str, Any] = {"run": self._run_id, "numbers": numbers, "to": state}
             if not was_begun:
-                values["attempts"] = table.c.attempts - 1
+                update = _NOT_BEGUN
             elif state is RequestState.RESERVED:
-                values["answer"] = answer
+                update, values = _BACK, values | {"said": answer}
             else:
-                values |= {"answer": answer, "answered_at": now}
-            where = (table.c.run_id == self._run_id, table.c.number.in_(numbers))
-            update = table.update().where(*where, table.c.state.not_in(FINAL)).values(values)
-            if sql.execute(update).rowcount < len(numbers):
-                query = sa.select(table.c.number).where(*where, table.c.state != state)
-                strangers += sql.scalars(query).all() or numbers[:1]
+                update, values = _ANSWERED, values | {"said": answer, "at": now}
+            if sql.execute(update, values).rowcount < len(numbers):
+                others = sa.select(_REQUEST.number).where(_OF_RUN, _NUMBERED, _REQUEST.state != state)
+                found = sql.scalars(others, {"run": self._run_id, "numbers": numbers}).all()
+                strangers += found or numbers[:1]
         return strangers
 
     def _take(self, sql: sa.Connection, room: int) -> tuple[list[Request], list[int]]:
         """Mark the next requests ``sent``; one that is being sent and was not at the start is a stranger's."""
-        table = tables.requests
-        query = (
-            tables.raw(table)
-            .where(
-                table.c.run_id == self._run_id,
-                table.c.number > self._after,
-                table.c.state.in_(UNFINISHED),
-                table.c.kind.in_(self.kinds),
-            )
-            .order_by(table.c.number)
-            .limit(room)
-            .with_for_update()
-        )
-        found = [Request.of(row) for row in sql.execute(query).mappings()]
+        values = {"run": self._run_id, "after": self._after, "kinds": self.kinds, "room": room}
+        found = [Request.of(row) for row in sql.execute(_NEXT, values).mappings()]
         strangers = [
             request.number
             for request in found
@@ -262,7 +275,5 @@ class Marks:
         ]
         if strangers or not found:
             return [], strangers
-        where = (table.c.run_id == self._run_id, table.c.number.in_([request.number for request in found]))
-        values = {"state": RequestState.SENT, "attempts": table.c.attempts + 1}
-        sql.execute(table.update().where(*where).values(values))
+        sql.execute(_TAKE, {"run": self._run_id, "numbers": [request.number for request in found]})
         return found, []
