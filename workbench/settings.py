@@ -223,7 +223,8 @@ class Settings(_Section):
         try:
             return cls.model_validate({**document, "home": path.parent})
         except ValidationError as error:
-            raise SettingsError(_explain(path.name, error)) from error
+            # It repeats what was given, which may be a password.
+            raise SettingsError(_explain(path.name, error)) from None
 
     @property
     def directory(self) -> Path:
@@ -248,7 +249,7 @@ class Settings(_Section):
         try:
             return _https_or_loopback(url)
         except ValueError as error:
-            raise SettingsError(f"WORKBENCH_MPARTICLE_URL {error}") from error
+            raise SettingsError(f"WORKBENCH_MPARTICLE_URL {error}") from None
 
     @property
     def receiver(self) -> str:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import traceback
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -209,7 +210,15 @@ def test_what_people_are_told_of_a_database(url: str, told: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["nonsense", "", "postgresql+psycopg://u:s3cret@h:port/db", "oracle+none://u:s3cret@h/db"]
+    "url",
+    [
+        "nonsense",
+        "",
+        "postgresql+psycopg://u:s3cret@h:port/db",
+        "oracle+none://u:s3cret@h/db",
+        "postgresql+psycopg://u:p@s3cret@h/db",
+        "postgresql+psycopg://u:s3cret/db",
+    ],
 )
 def test_a_url_that_cannot_be_used(url: str) -> None:
     """Told without the URL, which may hold a password."""
@@ -217,7 +226,14 @@ def test_a_url_that_cannot_be_used(url: str) -> None:
         InputError, match="the ledger's URL cannot be used: one is written as postgresql"
     ) as caught:
         Database(url)
-    assert "s3cret" not in str(caught.value)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_what_was_written_is_in_no_error(account: Account) -> None:
+    """A notebook shows what an error comes from: the statement, and no value of it."""
+    with pytest.raises(StoreError) as caught, account.workspace.database.transaction() as sql:
+        sql.execute(sa.text("INSERT INTO nowhere VALUES (:who)"), {"who": "s3cret"})
+    assert "s3cret" not in str(caught.value.__cause__)
 
 
 def test_a_password_in_the_settings_is_refused(tmp_path: Path) -> None:

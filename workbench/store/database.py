@@ -31,13 +31,15 @@ class Database:
         self.read_only = read_only
         try:
             self.url = sa.make_url(url)
+            if "@" in (self.url.host or ""):
+                raise ValueError("what stands before the last @ is of a password")
             self._engine = _engine(self.url, read_only=read_only)
-        except (SQLAlchemyError, ImportError, ValueError) as error:
-            # The text itself may hold a password.
+        except (SQLAlchemyError, ImportError, ValueError):
+            # The text itself may hold a password, and a notebook shows what an error comes from.
             raise InputError(
                 "the ledger's URL cannot be used: one is written as "
-                "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or sqlite:///FILE"
-            ) from error
+                "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE (an @ of a password as %40), or sqlite:///FILE"
+            ) from None
 
     def __repr__(self) -> str:
         """Show no password."""
@@ -219,10 +221,14 @@ def _engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
         options = "-c default_transaction_read_only=on" if read_only else ""
         patience = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5,
                     "keepalives_count": 4, "tcp_user_timeout": 30_000}  # fmt: skip
-        return sa.create_engine(url, pool_pre_ping=True, connect_args={**patience, "options": options})
+        return sa.create_engine(
+            url, pool_pre_ping=True, hide_parameters=True, connect_args={**patience, "options": options}
+        )
     if read_only:
         url = url.set(database=f"file:{quote(url.database or '')}", query={"mode": "ro", "uri": "true"})
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, json_deserializer=_json)
+    engine = sa.create_engine(
+        url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}, json_deserializer=_json
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: object, _record: object) -> None:
