@@ -19,10 +19,11 @@ import pytest
 from accounts import NOW, Account, make_account
 from conftest import postgres_server
 from export.recorder import ACCEPTED, Recorder, Reply
-from export.sendable import RUN_ID, reserve, send
+from export.sendable import CREDENTIALS, RUN_ID, reserve, send
 
 from workbench import proof, runs
 from workbench.errors import DestinationError, StoreError
+from workbench.export.client import Client
 from workbench.export.ledger import RequestState, RunState
 from workbench.export.sandbox import Receiver, accepted, report
 from workbench.store.lake import utc_now
@@ -132,7 +133,7 @@ from pathlib import Path
 sys.path[:0] = [{root!r}, {tests!r}]
 from accounts import make_account
 from export.recorder import ACCEPTED, Recorder
-from export.sendable import RUN_ID, reserve, send
+from export.sendable import CREDENTIALS, RUN_ID, reserve, send
 from workbench.errors import WorkbenchError
 from workbench.store.lake import utc_now
 
@@ -224,7 +225,7 @@ def proxy(mode: str) -> Iterator[tuple[str, list[str]]]:
                 self._say(int(mode), {"Content-Type": "text/html"}, b"<html>The proxy says no</html>")
                 return
             to = urlsplit(self.path)
-            onward = http.client.HTTPConnection(to.hostname or "", to.port, timeout=10)
+            onward = http.client.HTTPConnection("127.0.0.1", to.port, timeout=10)
             kept = {
                 k: v
                 for k, v in self.headers.items()
@@ -281,13 +282,15 @@ def test_a_proxy_in_between(
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
         plan = runs.plan(account.workspace, "hello", as_of=NOW)
+        options = account.workspace.settings.mparticle
+        client = Client(receiver.url.replace("127.0.0.1", "receiver.test"), CREDENTIALS, options)
         if interrupted:
             with pytest.raises(DestinationError, match=interrupted):
-                runs.execute(account.workspace, plan)
+                runs.execute(account.workspace, plan, client=client)
             assert account.workspace.ledger.newest()[0].state is RunState.INTERRUPTED
-            runs.resume(account.workspace, plan.run_id)
+            runs.resume(account.workspace, plan.run_id, client=client)
         else:
-            runs.execute(account.workspace, plan)
+            runs.execute(account.workspace, plan, client=client)
         assert len(seen) == (5 if mode == "forward" else 6)
     assert report(tmp_path / "sandbox").duplicates == (100 if mode == "cut after" else 0)
     arrived_once(account, tmp_path / "sandbox")

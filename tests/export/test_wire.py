@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from accounts import Account
+from export.recorder import Recorder
 from export.sendable import CREDENTIALS, reserve, send
 
 from workbench.errors import SettingsError
@@ -154,6 +155,16 @@ def test_what_a_proxy_had_may_have_been_passed_on(
         assert line.post(b"[]").outcome is Outcome.NOT_TAKEN
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_this_machine_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """What goes to the sandbox is not encrypted, and never leaves the machine."""
+    with Recorder() as recorder:
+        proxied(monkeypatch, "http://127.0.0.1:9")
+        url = recorder.url.replace("127.0.0.1", host)
+        with Client(url, CREDENTIALS, OPTIONS) as client, client.line(Pace(1e6)) as line:
+            assert line.post(b"[]").outcome is Outcome.ACCEPTED
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -172,7 +183,7 @@ def test_an_environment_that_cannot_be_used_costs_no_request(
     proxied(monkeypatch, "")
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=r"HTTPS_PROXY.*REQUESTS_CA_BUNDLE") as raised:
-        send(account, run, "https://127.0.0.1:9/v2")
+        send(account, run, "https://receiver.test/v2")
     assert "55" not in "".join(traceback.format_exception(raised.value))
     found = account.workspace.ledger.requests(run.run_id)
     assert [(item.state, item.attempts) for item in found] == [(RequestState.RESERVED, 0)] * 2

@@ -5,12 +5,14 @@ import threading
 import time
 from contextlib import suppress
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse
 
 from workbench.errors import SettingsError
+from workbench.settings import LOOPBACK
 
 LOOK = 0.1
 
@@ -62,7 +64,7 @@ class Wire:
     """
 
     def __init__(self, url: str, auth: tuple[str, str]) -> None:
-        """Take proxies and certificates from the environment once.
+        """Take proxies and certificates from the environment once; this machine is reached without a proxy.
 
         Raises:
             SettingsError: no connection can be made with them; what they say is not shown.
@@ -75,7 +77,7 @@ class Wire:
             session.headers.clear()
             headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
             self._request = session.prepare_request(requests.Request("POST", url, headers, auth=auth))
-            self._proxies = found["proxies"]
+            self._proxies = {} if urlsplit(url).hostname in LOOPBACK else found["proxies"]
             self._verify = True if found["verify"] is None else found["verify"]
             self._adapter.prepare(self._request, verify=self._verify, proxies=self._proxies)
         except (OSError, ValueError, TypeError) as error:
