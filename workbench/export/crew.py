@@ -15,11 +15,11 @@ from workbench.export.ledger import Request
 from workbench.export.pace import Pace
 
 AHEAD = 0.5
-GROUP = 0.02
+GROUP = 0.045
 LATELY, SOON = 0.2, 0.04
-MOST_AHEAD = 4
-# Where answers are as quick as this, a few threads keep the interpreter busy, and more would hinder each other.
-QUICK, FEW = 0.004, 2
+MOST_AHEAD = 16
+# Where answers are as quick as this, one thread keeps the interpreter busy, and more would hinder each other.
+QUICK = 0.004
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class Crew:
 
     def hand(self, requests: Iterable[Request]) -> None:
         """Let requests be sent, in this order; by as many threads as the last answer's time is worth."""
-        most = min(FEW, self._size) if self._took < QUICK else self._size
+        most = 1 if self._took < QUICK else self._size
         for request in requests:
             self.outstanding += 1
             self._count_waiting(1, request.batches)

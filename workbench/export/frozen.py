@@ -6,7 +6,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ from workbench.store.lake import sync
 AUDIENCE, BODIES = "audience.parquet", "requests.jsonl"
 # Requests that are made while others are hashed and written.
 AHEAD = 4
+# Bytes after which the disk is asked for, so that not all of them are waited for at the end.
+FLUSH = 16_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +78,16 @@ def freeze(
         StoreError: the disk is full or cannot be written; nothing is left behind.
     """
     folder = folder or f"runs/{run_id}/{uuid.uuid4().hex}"
+    durable: list[Future[None]] = []
     with _folder(directory / folder) as place, ThreadPoolExecutor(1, "sync") as meanwhile:
+
+        def flush() -> None:
+            durable.append(meanwhile.submit(sync, place / BODIES))
+
         with Snapshot(place / AUDIENCE, verdicts, connection.cursor()) as audience:
-            requests = _write_bodies(place / BODIES, batches, audience, report)
-            durable = meanwhile.submit(sync, place / BODIES)
-        durable.result()
+            requests = _write_bodies(place / BODIES, batches, audience, report, flush)
+        for part in durable:
+            part.result()
         sync(place / AUDIENCE)
         with (place / AUDIENCE).open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -148,10 +155,15 @@ def read_body(path: Path, request: Request) -> bytes:
 
 
 def _write_bodies(
-    path: Path, batches: Iterable[packing.Part], audience: Snapshot, report: Callable[[int], None]
+    path: Path,
+    batches: Iterable[packing.Part],
+    audience: Snapshot,
+    report: Callable[[int], None],
+    flush: Callable[[], None],
 ) -> tuple[Request, ...]:
+    """Write the requests one after the other; ``flush`` is called now and then, and once they are all in the file."""
     requests: list[Request] = []
-    offset = 0
+    offset = flushed = 0
     with path.open("wb") as stream, closing(ahead(packing.pack(batches), by=AHEAD)) as requested:
         for number, packed in enumerate(requested, 1):
             stream.writelines((packed.body, b"\n"))
@@ -165,6 +177,10 @@ def _write_bodies(
             offset += len(packed.body) + 1
             audience.add(packed.users, number)
             report(len(packed.users))
+            if offset - flushed >= FLUSH:
+                flushed = offset
+                flush()
+    flush()
     return tuple(requests)
 
 

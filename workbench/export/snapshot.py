@@ -1,6 +1,7 @@
 """The audience of a run as a file: one row a qualified user, written along with the requests."""
 
 import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,7 +27,7 @@ REPEATED = ["arm", "held_by", "verdict", "reason", "send_at", "request"]
 
 
 class Snapshot:
-    """Writes the rows of users whose requests are known, so that none of these is kept for long."""
+    """Writes the rows of users whose requests are known, in a thread of its own; few of them are kept at a time."""
 
     def __init__(self, path: Path, verdicts: pl.DataFrame, connection: engine.Connection) -> None:
         """Begin the file.
@@ -42,6 +43,8 @@ class Snapshot:
         self._numbers: list[int] = []
         self._pending = 0
         self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd", use_dictionary=REPEATED)
+        self._thread = ThreadPoolExecutor(1, "snapshot")
+        self._written: Future[None] | None = None
 
     def __enter__(self) -> Self:
         """Use as a context manager, which completes the file."""
@@ -51,9 +54,13 @@ class Snapshot:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Write what is left, and close the file."""
-        if kind is None:
-            self._write(self._left.height)
-        self._writer.close()
+        try:
+            if kind is None:
+                self._hand_over(self._left.height)
+                self._wait()
+        finally:
+            self._thread.shutdown()
+            self._writer.close()
 
     def add(self, users: pa.RecordBatch, request: int) -> None:
         """Note whom a request is for: ``user_code, user_id, source_request_id``, ascending from request to request."""
@@ -61,19 +68,27 @@ class Snapshot:
         self._numbers.append(request)
         self._pending += len(users)
         if self._pending >= USERS:
-            self._write(self._left["user_code"].search_sorted(users["user_code"][-1].as_py(), "right"))
+            self._hand_over(self._left["user_code"].search_sorted(users["user_code"][-1].as_py(), "right"))
 
-    def _write(self, rows: int) -> None:
-        """Write the next rows, with what was noted of their users."""
-        sent = self._noted()
-        for part in self._left[:rows].iter_slices(USERS):
+    def _hand_over(self, rows: int) -> None:
+        """Let the next rows be written, with what was noted of their users, once those before are."""
+        self._wait()
+        self._written = self._thread.submit(self._write, self._left[:rows], self._noted())
+        self._left = self._left[rows:]
+        self._sent, self._numbers, self._pending = [], [], 0
+
+    def _wait(self) -> None:
+        """Wait for the rows that were handed over."""
+        if self._written is not None:
+            self._written.result()
+
+    def _write(self, rows: pl.DataFrame, sent: pl.DataFrame) -> None:
+        for part in rows.iter_slices(USERS):
             found = part.join(sent, on="user_code", maintain_order="left")
             if found.height < part.height:
                 others = self._others(part.join(sent, on="user_code", how="anti"))
                 found = pl.concat([found, others], how="diagonal").sort("user_code")
             self._writer.write_table(found.select(SCHEMA.names).to_arrow().cast(SCHEMA))
-        self._left = self._left[rows:]
-        self._sent, self._numbers, self._pending = [], [], 0
 
     def _noted(self) -> pl.DataFrame:
         """Return ``user_code, user_id, source_request_id, request`` of those who are sent to."""
