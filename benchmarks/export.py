@@ -307,10 +307,12 @@ def unmarked(workspace: Any) -> tuple[float, int]:
 
         def tick(self, marks: Any, *, room: int, now: datetime) -> Tick:
             found = tuple(request for _, request in zip(range(room), waiting, strict=False))
-            return Tick(state=RunState.RUNNING, requests=found, is_last=len(found) < room)
+            return Tick(
+                state=RunState.RUNNING, requests=found, is_last=len(found) < room, known_at=time.monotonic()
+            )
 
         def look(self) -> Tick:
-            return Tick(state=RunState.RUNNING)
+            return Tick(state=RunState.RUNNING, known_at=time.monotonic())
 
         def conclude(self, state: RunState, **_: Any) -> RunState:
             return state

@@ -1,6 +1,7 @@
 """The baselines of the large benchmark count what the product counts; a wrong one would be no baseline."""
 
 import importlib
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ from reference_segments import SEGMENTS
 from targets import Target, raw, verdict
 from timing import Times, interleaved
 
+EXPORT = Path(__file__).parents[1] / "benchmarks" / "export.py"
 # chDB is no dependency: its baseline is tested where somebody has installed it.
 PEERS = ["peers_duckdb", "peers_polars", *(["peers_chdb"] if find_spec("chdb") else [])]
 
@@ -40,6 +42,15 @@ def test_baseline_counts_what_the_product_counts(account, name, peer):
         assert opened.count(name) == account.count(SEGMENTS[name]) > 0
     finally:
         opened.close()
+
+
+def test_every_step_of_the_export_is_measured():
+    """With few users, each measurement comes to its end and says what it found."""
+    line = [sys.executable, EXPORT, "--users", "300", "--repeat", "1", "--only", "whole", "latency", "ledger"]
+    told = subprocess.run(line, check=True, capture_output=True, text=True, timeout=120).stdout
+    assert [name in told for name in ("whole export: ", "at 50 ms, 16 in flight: ", "the ledger's commits")] == [
+        True, True, True,
+    ]  # fmt: skip
 
 
 def test_steps_take_turns():

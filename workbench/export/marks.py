@@ -69,15 +69,15 @@ class Tick:
 
     Attributes:
         state: of the run, as another process may have set it.
+        known_at: by the monotonic clock; the run was in this state, and held, later than this.
         requests: marked ``sent``, to be sent now; as they were before.
         is_last: whether the run has no further ones.
-        known_at: by the monotonic clock; the run was in this state, and held, later than this.
     """
 
     state: RunState
+    known_at: float
     requests: tuple[Request, ...] = ()
     is_last: bool = False
-    known_at: float = float("-inf")
 
 
 class Marks:

@@ -97,7 +97,7 @@ class _Sending:
         self._crew = crew
         self._signals = signals
         self._clock = clock
-        self._found = Tick(state=RunState.RUNNING)
+        self._found = Tick(state=RunState.RUNNING, known_at=float("-inf"))
         self._has_more = True
         self._is_known_to_work = False
         self._fault: BaseException | None = None
