@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from workbench.campaigns import codec as campaign_codec
+from workbench.export.sandbox import Receiver
 from workbench.segments import codec as segment_codec
 from workbench.settings import Source
 from workbench.store.ingest import Summary, ingest
@@ -105,6 +107,20 @@ def hide_outside(patch: pytest.MonkeyPatch) -> None:
             patch.delenv(name)
     patch.setenv("WORKBENCH_ACTOR", "tester")
     patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+
+
+@contextmanager
+def receiving(folder: Path) -> Iterator[Receiver]:
+    """A sandbox to which accounts that are opened meanwhile send; for fixtures that outlive a test."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Receiver(folder / "sandbox", key="test-key", secret="test-secret") as receiver,
+    ):
+        hide_outside(patch)
+        patch.setenv("WORKBENCH_MPARTICLE_URL", receiver.url)
+        patch.setenv("WORKBENCH_MPARTICLE_KEY", "test-key")
+        patch.setenv("WORKBENCH_MPARTICLE_SECRET", "test-secret")
+        yield receiver
 
 
 def purchases(users: int) -> list[dict[str, Any]]:

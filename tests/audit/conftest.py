@@ -3,24 +3,15 @@
 from pathlib import Path
 
 import pytest
-from accounts import Account, copied, hide_outside
+from accounts import Account, copied, receiving
 from audit.changes import do_everything
-
-from workbench.export.sandbox import Receiver
 
 
 @pytest.fixture(scope="session")
 def lived_made(shop_made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that every ``lived`` is a copy of."""
     folder = tmp_path_factory.mktemp("lived")
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        Receiver(folder / "sandbox", key="test-key", secret="test-secret") as receiver,
-    ):
-        hide_outside(patch)
-        patch.setenv("WORKBENCH_MPARTICLE_URL", receiver.url)
-        patch.setenv("WORKBENCH_MPARTICLE_KEY", "test-key")
-        patch.setenv("WORKBENCH_MPARTICLE_SECRET", "test-secret")
+    with receiving(folder) as receiver:
         account = copied(shop_made, folder / "home")
         do_everything(account, receiver)
         account.workspace.database.close()

@@ -3,25 +3,18 @@
 from pathlib import Path
 
 import pytest
-from accounts import copied, hide_outside
+from accounts import copied, receiving
 from audiences import club, gold, sent
 from proof.tampering import Tampered
 
-from workbench.export.sandbox import Receiver, parse_answers
+from workbench.export.sandbox import parse_answers
 
 
 @pytest.fixture(scope="session")
 def club_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that every ``tampered`` is a copy of."""
     folder = tmp_path_factory.mktemp("club")
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        Receiver(folder / "sandbox", key="test-key", secret="test-secret") as receiver,
-    ):
-        hide_outside(patch)
-        patch.setenv("WORKBENCH_MPARTICLE_URL", receiver.url)
-        patch.setenv("WORKBENCH_MPARTICLE_KEY", "test-key")
-        patch.setenv("WORKBENCH_MPARTICLE_SECRET", "test-secret")
+    with receiving(folder) as receiver:
         account = club(folder, range(280), of=280, control={"share": 0.1})
         sent(account, 0)
         gold(account, range(60, 280), 1, of=280)
